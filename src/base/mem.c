@@ -1,0 +1,53 @@
+#include "base/mem.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(size_t size)
+{
+    fprintf(stderr, "saccade: out of memory allocating %zu bytes\n", size);
+    abort();
+}
+
+void *sc_xcalloc(size_t count, size_t size)
+{
+    void *p = sc_try_calloc(count, size);
+    if (!p)
+        out_of_memory(count * size);
+    return p;
+}
+
+void *sc_xrealloc(void *ptr, size_t size)
+{
+    void *p = realloc(ptr, size ? size : 1);
+    if (!p)
+        out_of_memory(size);
+    return p;
+}
+
+char *sc_xstrdup(const char *s)
+{
+    size_t size = strlen(s) + 1;
+    return memcpy(sc_xcalloc(1, size), s, size);
+}
+
+void *sc_try_calloc(size_t count, size_t size)
+{
+    if (!count || !size)
+        count = size = 1;
+    return calloc(count, size); // calloc itself refuses an overflowing product
+}
+
+void *sc_try_realloc(void *ptr, size_t count, size_t size)
+{
+    if (size && count > SIZE_MAX / size)
+        return NULL;
+    size_t total = count * size;
+    return realloc(ptr, total ? total : 1);
+}
+
+_Noreturn void sc_require_failed(const char *expr, const char *file, int line)
+{
+    fprintf(stderr, "saccade: %s:%d: broken requirement: %s\n", file, line, expr);
+    abort();
+}

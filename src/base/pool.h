@@ -1,0 +1,29 @@
+// A fixed pool of worker threads with three priorities.
+//
+// Thread-safety: Safe. Tasks may post tasks; a task must not close its own pool.
+#pragma once
+
+#include <stddef.h>
+
+typedef struct sc_pool sc_pool;
+
+enum sc_priority { SC_PRIO_INTERACTIVE, SC_PRIO_NORMAL, SC_PRIO_BACKGROUND, SC_PRIO_COUNT };
+
+struct sc_pool_params {
+    int threads;        // 0 = the number of online cores
+    size_t max_pending; // tasks waiting, all priorities together; 0 = 65536
+    const char *name;   // thread name prefix, at most 10 characters; NULL = "pool"
+};
+
+sc_pool *sc_pool_open(const struct sc_pool_params *params); // NULL when no thread can be started
+// Runs what was posted already, then joins the threads.
+void sc_pool_close(sc_pool **ppool);
+
+// fn(arg) runs on some worker. SC_EBUSY when max_pending tasks wait already (nothing was kept).
+int sc_pool_post(sc_pool *pool, enum sc_priority prio, void (*fn)(void *arg), void *arg);
+
+int sc_pool_threads(const sc_pool *pool);
+size_t sc_pool_pending(sc_pool *pool); // tasks waiting, not those running
+
+// Online cores this process may use (affinity and cgroup quota respected), at least 1.
+int sc_cpu_count(void);

@@ -1,0 +1,64 @@
+// Display pictures: from a decoded frame to what a person sees, as JPEG, PNG, WebP or npy.
+//
+// Sample aspect, rotation and flips are applied (in this order); the matrix (BT.601, BT.709,
+// BT.2020) and range are respected; PQ and HLG are tone-mapped to SDR BT.709. Unspecified
+// colour: BT.709 from 720 lines or 1280 columns up, else BT.601; limited range except for
+// yuvj* and RGB formats.
+//
+// Thread-safety: sc_picture_encode is safe; scratch memory and conversion graphs are kept per
+// thread in an sc_picture_ctx, one thread at a time each.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "media/frame.h"
+
+enum sc_picture_format { SC_PICTURE_JPEG, SC_PICTURE_PNG, SC_PICTURE_WEBP, SC_PICTURE_NPY };
+enum sc_picture_fit {
+    SC_FIT_CONTAIN, // whole picture within w x h, aspect kept, no bars: the result may be smaller
+    SC_FIT_COVER,   // fills w x h, aspect kept, centre crop
+    SC_FIT_FILL,    // exactly w x h, stretched
+};
+
+#define SC_PICTURE_MAX_SIDE 8192
+
+struct sc_picture_params {
+    enum sc_picture_format format;
+    int w, h;     // 0 = from the other by aspect; both 0 = the display size. <= SC_PICTURE_MAX_SIDE
+    enum sc_picture_fit fit;
+    int quality;  // 1..100; 0 = 85. PNG and npy ignore it
+    int rotation; // clockwise degrees: 0, 90, 180, 270
+    bool hflip, vflip; // after the rotation
+    AVRational sample_aspect; // 0/x = take the frame's own, or 1/1
+};
+
+struct sc_picture_info {
+    int width, height; // of the result
+    bool tone_mapped;  // HDR was turned into SDR
+};
+
+typedef struct sc_picture_ctx sc_picture_ctx;
+sc_picture_ctx *sc_picture_ctx_new(void);
+void sc_picture_ctx_free(sc_picture_ctx **pctx);
+
+// The size that sc_picture_encode() will give. Pure.
+void sc_picture_size(const struct sc_picture_params *params, int width, int height,
+                     AVRational sample_aspect, int *w, int *h);
+
+// SC_EARG (sizes, quality: err names the field), SC_EUNSUPPORTED (pixel format), SC_ENOMEM.
+// *out is the caller's reference.
+int sc_picture_encode(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info *info,
+                      sc_frame *frame, const struct sc_picture_params *params, sc_err *err);
+
+// The same picture as packed RGB24 rows of width * 3 bytes (npy body, tests, detectors' checks).
+int sc_picture_rgb(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info *info,
+                   sc_frame *frame, const struct sc_picture_params *params, sc_err *err);
+
+// The .npy header for an uint8 array (count, h, w, 3), or (h, w, 3) when count is 0.
+sc_buf *sc_picture_npy_header(int64_t count, int h, int w);
+
+// "image/jpeg", "image/png", "image/webp", "application/x-npy".
+const char *sc_picture_mime(enum sc_picture_format format);
