@@ -1,0 +1,122 @@
+// Videos: uploaded files with their index, and the pictures made from them.
+//
+// A video is visible once it is stored durably and indexed; a failed or cut upload leaves
+// nothing behind. Ids are [A-Za-z0-9_-]{1,64}; on disk a video is a blob under a random key, and
+// its index a file beside it, so that no path ever comes from an id.
+//
+// Thread-safety: Safe; an sc_upload belongs to one thread at a time.
+#pragma once
+
+#include <stdint.h>
+
+#include "app/app.h"
+#include "base/buf.h"
+#include "media/index.h"
+#include "media/picture.h"
+#include "media/reader.h"
+
+typedef struct sc_video sc_video;
+typedef struct sc_upload sc_upload;
+
+struct sc_video_info {
+    char id[65];
+    char name[256];        // the file's name as uploaded, UTF-8, "" if unknown
+    int64_t size;          // bytes
+    int64_t created_ns;    // wall clock
+    int64_t index_ns;      // how long indexing took
+    enum sc_verdict verdict;
+};
+
+bool sc_video_id_valid(const char *id);
+
+// --- uploads ------------------------------------------------------------------------------
+
+struct sc_upload_params {
+    const char *id;       // NULL = a random one
+    const char *name;     // original file name or NULL
+    int64_t size_hint;    // bytes to come, 0 = unknown
+};
+
+// SC_EARG (id), SC_EEXISTS (id taken, also by an upload under way), SC_ELIMIT (size_hint beyond
+// max-upload), SC_ENOSPACE. Does not block for long (may touch the disk).
+int sc_upload_open(sc_upload **pup, sc_videos *videos, const struct sc_upload_params *params,
+                   sc_err *err);
+// Appends. Blocks for the disk. SC_ELIMIT, SC_ENOSPACE, SC_EIO; then only abort is possible.
+int sc_upload_write(sc_upload *up, const void *data, size_t size, sc_err *err);
+// Makes it durable, indexes it, makes it visible. Blocks for the index scan. Always consumes the
+// upload; on failure nothing is left. SC_EDATA: not a video, err says what it looks like.
+int sc_upload_finish(sc_upload **pup, sc_video **pvideo, sc_err *err);
+void sc_upload_abort(sc_upload **pup); // NULL allowed
+
+// --- videos -------------------------------------------------------------------------------
+
+// A reference (sc_video_unref), or NULL.
+sc_video *sc_videos_get(sc_videos *videos, const char *id);
+void sc_video_unref(sc_video **pvideo);
+// Up to max videos with id > after, by id; the caller's references. Returns how many.
+int sc_videos_list(sc_videos *videos, const char *after, int max, sc_video **out);
+// Requests under way end with their frame or SC_ECANCELLED. SC_ENOTFOUND.
+int sc_videos_delete(sc_videos *videos, const char *id);
+
+void sc_video_get_info(sc_video *video, struct sc_video_info *info);
+sc_index *sc_video_index(sc_video *video);   // a new reference
+sc_reader *sc_video_reader(sc_video *video); // borrowed while the video is referenced
+// The stored file: a descriptor (the caller's) and its size. Blocks.
+int sc_video_open_fd(sc_video *video, int *fd, int64_t *size);
+// Cache state of frame n, for display: 0 nothing, 1 decoded frame cached.
+int sc_video_cached(sc_video *video, int64_t n);
+
+// --- pictures -----------------------------------------------------------------------------
+
+// An encoded picture of one frame. Immutable, refcounted.
+typedef struct sc_answer {
+    sc_ref ref;               // internal
+    sc_buf *body;
+    struct sc_picture_info info;
+    enum sc_picture_format format;
+    int64_t n;
+    bool verified;            // the frame's hash equals the linear decode's
+    int64_t decode_ns, encode_ns; // what it cost when it was made
+    char etag[40];            // quoted, strong: content hash, number, picture parameters
+} sc_answer;
+
+void sc_answer_unref(sc_answer **panswer);
+sc_answer *sc_answer_ref(sc_answer *answer);
+
+// What the client asked for: `t` decimal text or NULL, else `n`; `n` < 0 with t NULL is frame 0.
+// Rotation, flips and aspect in `picture` are filled in from the video by these functions.
+struct sc_picture_query {
+    struct sc_picture_params picture;
+};
+
+// Fills in rotation, flips, aspect and checks the picture parameters. SC_EARG with field.
+int sc_video_prepare(sc_video *video, struct sc_picture_query *query, sc_err *err);
+// The frame number for t (decimal text). SC_EARG, SC_ERANGE (err tells the valid range), field "t".
+int sc_video_find(sc_video *video, const char *t, int64_t *n, sc_err *err);
+// SC_ERANGE with the valid range, field "n".
+int sc_video_check_n(sc_video *video, int64_t n, sc_err *err);
+// The ETag the answer would have, without making it (for If-None-Match).
+void sc_video_etag(sc_video *video, int64_t n, const struct sc_picture_query *query,
+                   char etag[40]);
+
+// The picture if it is cached, else NULL. Never blocks: for I/O threads.
+sc_answer *sc_video_peek(sc_video *video, int64_t n, const struct sc_picture_query *query);
+
+// Called exactly once per accepted request, on a worker thread; hand on, never block. answer is
+// the callee's reference, NULL unless ret is 0.
+typedef void sc_answer_fn(void *arg, int ret, sc_answer *answer, const sc_err *err);
+
+// Makes (or joins the making of) the picture. SC_EBUSY when too much waits: fn not called.
+int sc_video_picture(sc_video *video, int64_t n, const struct sc_picture_query *query, int flags,
+                     sc_answer_fn *fn, void *arg, sc_err *err);
+// As above for packed RGB24 (npy tensors): answer->body holds height*width*3 bytes, uncached.
+int sc_video_rgb(sc_video *video, int64_t n, const struct sc_picture_query *query, int flags,
+                 sc_answer_fn *fn, void *arg, sc_err *err);
+
+struct sc_videos_stats {
+    uint64_t frames;             // pictures asked for
+    uint64_t hits, misses;       // answer cache
+    size_t answer_bytes, answer_items;
+    uint64_t uploads, upload_bytes;
+};
+void sc_videos_get_stats(sc_videos *videos, struct sc_videos_stats *stats);
