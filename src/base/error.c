@@ -9,8 +9,8 @@ const char *sc_strerror(int code)
     switch (code) {
     case SC_OK:
         return "success";
-#define CASE(name, text, state)                                                                  \
-    case SC_E##name:                                                                             \
+#define CASE(name, text, state)                                                                \
+    case SC_E##name:                                                                           \
         return text;
         SC_ERRORS(CASE)
 #undef CASE
@@ -24,8 +24,8 @@ const char *sc_error_name(int code)
     switch (code) {
     case SC_OK:
         return "OK";
-#define CASE(name, text, state)                                                                  \
-    case SC_E##name:                                                                             \
+#define CASE(name, text, state)                                                                \
+    case SC_E##name:                                                                           \
         return #name;
         SC_ERRORS(CASE)
 #undef CASE

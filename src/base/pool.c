@@ -1,0 +1,156 @@
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+struct task {
+    struct task *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct task_list {
+    struct task *head, *tail;
+};
+
+struct sc_pool {
+    // immutable after open
+    pthread_t *threads;
+    int count;
+    size_t max_pending;
+    char name[11];
+
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+
+    // under lock
+    struct task_list lists[SC_PRIO_COUNT];
+    size_t pending;
+    bool closing;
+};
+
+// The most urgent task, or NULL; the lock is held.
+static struct task *take_task(sc_pool *pool)
+{
+    for (int prio = 0; prio < SC_PRIO_COUNT; prio++) {
+        struct task_list *list = &pool->lists[prio];
+        struct task *task = list->head;
+        if (!task)
+            continue;
+        list->head = task->next;
+        pool->pending--;
+        return task;
+    }
+    return NULL;
+}
+
+static void *worker(void *arg)
+{
+    sc_pool *pool = arg;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        struct task *task = take_task(pool);
+        if (task) {
+            pthread_mutex_unlock(&pool->lock);
+            task->fn(task->arg);
+            free(task);
+            pthread_mutex_lock(&pool->lock);
+        } else if (pool->closing) {
+            break;
+        } else {
+            pthread_cond_wait(&pool->work, &pool->lock);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static bool start_thread(sc_pool *pool, int i)
+{
+    if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0)
+        return false;
+    char name[16]; // the kernel's limit
+    snprintf(name, sizeof(name), "%s-%d", pool->name, i % 1000);
+    pthread_setname_np(pool->threads[i], name);
+    return true;
+}
+
+sc_pool *sc_pool_open(const struct sc_pool_params *params)
+{
+    int wanted = params->threads > 0 ? params->threads : sc_cpu_count();
+    sc_pool *pool = sc_new(sc_pool);
+    pool->max_pending = params->max_pending ? params->max_pending : 65536;
+    snprintf(pool->name, sizeof(pool->name), "%s", params->name ? params->name : "pool");
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pool->threads = sc_xcalloc((size_t)wanted, sizeof(*pool->threads));
+    while (pool->count < wanted && start_thread(pool, pool->count))
+        pool->count++;
+    if (!pool->count) // fewer threads than asked for are slower, none would hang
+        sc_pool_close(&pool);
+    return pool;
+}
+
+void sc_pool_close(sc_pool **ppool)
+{
+    sc_pool *pool = ppool ? *ppool : NULL;
+    if (!pool)
+        return;
+    *ppool = NULL;
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->count; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->threads);
+    free(pool);
+}
+
+static void append_task(struct task_list *list, struct task *task)
+{
+    if (list->head)
+        list->tail->next = task;
+    else
+        list->head = task;
+    list->tail = task;
+}
+
+int sc_pool_post(sc_pool *pool, enum sc_priority prio, void (*fn)(void *arg), void *arg)
+{
+    sc_require((unsigned)prio < SC_PRIO_COUNT && fn);
+    struct task *task = sc_new(struct task);
+    task->fn = fn;
+    task->arg = arg;
+    pthread_mutex_lock(&pool->lock);
+    bool room = pool->pending < pool->max_pending;
+    if (room) {
+        append_task(&pool->lists[prio], task);
+        pool->pending++;
+        pthread_cond_signal(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!room)
+        free(task);
+    return room ? SC_OK : SC_EBUSY;
+}
+
+int sc_pool_threads(const sc_pool *pool)
+{
+    return pool->count;
+}
+
+size_t sc_pool_pending(sc_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    size_t pending = pool->pending;
+    pthread_mutex_unlock(&pool->lock);
+    return pending;
+}
