@@ -5,7 +5,8 @@
 // probation are remembered for a while and enter the main part directly when they come back
 // (the S3-FIFO scheme: Yang et al., "FIFO queues are all you need for cache eviction", 2023).
 //
-// Thread-safety: Safe; each shard has its own lock, never held while a callback runs.
+// Thread-safety: Safe; each shard has its own lock. ref() runs under it (an entry found must not
+// go away before it is counted) and may only count; unref() runs with no lock held.
 #pragma once
 
 #include <stddef.h>
@@ -20,8 +21,8 @@ typedef struct sc_key {
 struct sc_cache_params {
     size_t max_bytes;            // the budget; 0 keeps nothing
     int shards;                  // 0 = 8; the budget is split evenly
-    void *(*ref)(void *value);   // gives a new reference
-    void (*unref)(void *value);  // drops one
+    void *(*ref)(void *value);  // gives a new reference; never blocks, never NULL
+    void (*unref)(void *value); // drops one
 };
 
 struct sc_cache_stats {
@@ -36,8 +37,9 @@ void sc_cache_free(sc_cache **pcache);
 void *sc_cache_get(sc_cache *cache, sc_key key);
 // Is it there? Counts as neither hit nor miss and does not promote.
 int sc_cache_peek(sc_cache *cache, sc_key key);
-// Keeps a reference of its own to value (replacing an older one), weighed as bytes. A value
-// larger than a shard's budget is not kept. The caller's reference stays the caller's.
+// Keeps a reference of its own to value (replacing an older one), weighed as bytes (0 counts
+// as 1). A value larger than a shard's budget is not kept. The caller's reference stays the
+// caller's.
 void sc_cache_put(sc_cache *cache, sc_key key, void *value, size_t bytes);
 // Drops one key, or all keys with this hi.
 void sc_cache_drop(sc_cache *cache, sc_key key);
