@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/rows_internal.h"
 
@@ -89,6 +90,19 @@ static int open_failed(struct sqlite_rows *sql, int result, const char *path, sc
                    sql->db ? sqlite3_errmsg(sql->db) : sqlite3_errstr(result));
 }
 
+// Runs sql, again while the file is busy: when several processes open a new file at once, SQLite
+// gives up at once in places where its own busy timeout would be a deadlock (change to WAL).
+static int exec_patiently(sqlite3 *db, const char *sql)
+{
+    int64_t deadline = sc_clock_now() + BUSY_TIMEOUT_MS * SC_NS_PER_MS;
+    int result = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    while ((result & 0xff) == SQLITE_BUSY && sc_clock_now() < deadline) {
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+        result = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    }
+    return result;
+}
+
 // The one integer that a query gives.
 static int query_int(sqlite3 *db, const char *query, int *value)
 {
@@ -109,7 +123,7 @@ static int query_int(sqlite3 *db, const char *query, int *value)
 static int check_schema(struct sqlite_rows *sql, const char *path, sc_err *err)
 {
     int version = 0, objects = 0, ret = SC_OK;
-    int result = sqlite3_exec(sql->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int result = exec_patiently(sql->db, "BEGIN IMMEDIATE");
     if (result == SQLITE_OK)
         result = query_int(sql->db, "PRAGMA user_version", &version);
     if (result == SQLITE_OK)
@@ -126,7 +140,7 @@ static int check_schema(struct sqlite_rows *sql, const char *path, sc_err *err)
                       "the database %.200s belongs to another program; choose another path",
                       path);
     if (result == SQLITE_OK && !ret)
-        result = sqlite3_exec(sql->db, "COMMIT", NULL, NULL, NULL);
+        result = exec_patiently(sql->db, "COMMIT");
     if (result != SQLITE_OK && !ret)
         ret = open_failed(sql, result, path, err);
     return ret; // closing rolls back what was not committed
@@ -150,7 +164,7 @@ static int prepare(struct sqlite_rows *sql, const char *path, sc_err *err)
 static int configure(struct sqlite_rows *sql, const char *path, sc_err *err)
 {
     sqlite3_busy_timeout(sql->db, BUSY_TIMEOUT_MS);
-    int result = sqlite3_exec(sql->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    int result = exec_patiently(sql->db, "PRAGMA journal_mode = WAL");
     if (result == SQLITE_OK)
         result = sqlite3_exec(sql->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
     return result == SQLITE_OK ? SC_OK : open_failed(sql, result, path, err);
