@@ -75,7 +75,9 @@ int sc_options_load_text(sc_options *opts, const char *name, const char *text, s
 // Takes SACCADE_* from envp; an unknown SACCADE_ name is an error.
 int sc_options_load_env(sc_options *opts, char *const *envp, sc_err *err);
 // Takes --name=value, --name value, --flag, --no-flag out of argv (argv[0] is left alone), moving
-// what is not an option of ours to the front; *argc becomes their number. "--" ends options.
+// what is not an option of ours to the front; *argc becomes their number. "--" ends options and
+// is left in, so that the command knows too. argv needs room for a NULL at argv[*argc], as main
+// has it; on an error nothing is applied and argv is left alone.
 // Flags nobody knows are left in argv for the command to judge.
 int sc_options_load_args(sc_options *opts, int *argc, char **argv, sc_err *err);
 // Sets one value; `where` ("flag", "saccade.yaml:7") is told in errors and by `saccade options`.
