@@ -16,8 +16,22 @@
 typedef struct sc_app sc_app;
 typedef struct sc_videos sc_videos;
 
+// What sc_options_get(options, &sc_app_options) points to. The log rows are read by whoever opens
+// the log.
+struct sc_app_settings {
+    char *data_dir;
+    int64_t threads;      // 0 = all cores
+    int64_t frame_cache;  // bytes of decoded frames
+    int64_t answer_cache; // bytes of encoded pictures
+    int64_t max_upload;   // bytes
+    bool prefetch;        // decode ahead of requests
+    int64_t verify;       // 0 off, 1 idle: linear decodes of stored videos in the background
+    int64_t log_level;    // enum sc_log_level
+    int64_t log_format;   // enum sc_log_format
+};
+
 // Rows: data-dir, threads, frame-cache, answer-cache, max-upload, prefetch, verify, log-level,
-// log-format. The log rows are read by whoever opens the log.
+// log-format.
 extern const sc_option_group sc_app_options;
 
 struct sc_app_params {
@@ -25,25 +39,33 @@ struct sc_app_params {
     sc_log *log;               // the root log, borrowed for the app's life
 };
 
-// Blocks: opens stores and reconciles them (leftovers of a crash are removed and logged).
+// Blocks: opens stores, reconciles them (leftovers of a crash are removed and logged), maps the
+// indexes of all videos and rebuilds those that are missing or broken (progress is logged).
 // SC_EIO, SC_EDENIED, SC_EDATA, SC_ESTALE with err saying which path and what to do; another
 // server on the same data folder gives SC_EBUSY.
 int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err);
-void sc_app_close(sc_app **papp); // pending work is cancelled, then everything joins
+// Asks work under way to end early with SC_ECANCELLED (index scans, pictures); new pictures are
+// refused likewise. For a server whose time to drain is over. Idempotent, never blocks.
+void sc_app_stop(sc_app *app);
+// Pending work is cancelled, then everything joins; waits until all sc_video are given back.
+void sc_app_close(sc_app **papp);
 
+const struct sc_app_settings *sc_app_get_settings(const sc_app *app);
 sc_log *sc_app_log(sc_app *app);
 sc_metrics *sc_app_metrics(sc_app *app);
-sc_pool *sc_app_pool(sc_app *app); // for blocking work on behalf of requests
+// For blocking work on behalf of requests (uploads, scans, stores); more threads than cores.
+sc_pool *sc_app_pool(sc_app *app);
 sc_keys *sc_app_keys(sc_app *app);
 sc_reader_engine *sc_app_engine(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
 
 struct sc_app_status {
     int64_t uptime_ns;
-    int64_t rss_bytes;      // of this process
+    int64_t rss_bytes;       // of this process
     int64_t disk_free_bytes; // for new uploads, -1 unknown
     int64_t videos;
-    int threads;
-    bool ready;             // stores writable, not shutting down
+    int threads; // decoding threads
+    bool ready;  // stores writable
 };
+// Touches the disk only for its free space.
 void sc_app_get_status(sc_app *app, struct sc_app_status *status);
