@@ -28,11 +28,12 @@ struct sc_rows_params {
     sc_log *log;
 };
 
-// SC_EIO/SC_EDENIED/SC_EDATA (not a database, or of a newer schema) with err filled.
+// SC_EARG (unknown backend, no path), SC_EIO/SC_EDENIED/SC_ENOSPACE/SC_EDATA (not a database, or of a newer schema) with err filled.
 int sc_rows_open(sc_rows **prows, const struct sc_rows_params *params, sc_err *err);
 void sc_rows_close(sc_rows **prows);
 
-// table: [a-z_]{1,32} (caller bug otherwise); key: 1 to 255 bytes.
+// table: [a-z_]{1,32} (caller bug otherwise); key: 1 to 255 bytes (SC_EARG otherwise, from each
+// call below). SC_EBUSY: another process held the database for five seconds.
 // SC_EEXISTS if the key is taken. SC_ENOSPACE when the disk is full, state unchanged.
 int sc_rows_insert(sc_rows *rows, const char *table, const char *key, const char *value);
 // rev 0 = whatever is there. SC_ENOTFOUND, or SC_ESTALE when the revision has moved on.
@@ -41,6 +42,6 @@ int sc_rows_update(sc_rows *rows, const char *table, const char *key, const char
 // SC_ENOTFOUND, and *row zeroed.
 int sc_rows_get(sc_rows *rows, const char *table, const char *key, sc_row *row);
 int sc_rows_delete(sc_rows *rows, const char *table, const char *key);
-// Up to max rows with key > after ("" = from the start) in byte order. Returns how many, or an
+// Up to max (> 0) rows with key > after ("" = from the start) in byte order. Returns how many, or an
 // error; *out is the caller's (sc_row_release each, then free()), NULL when none.
 int sc_rows_list(sc_rows *rows, const char *table, const char *after, int max, sc_row **out);
