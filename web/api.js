@@ -1,0 +1,135 @@
+// Talking to the server: requests, problem documents, the token, and whether it answers at all.
+//
+// `server` fires "lost" when a request got no answer, "found" when one is answered again, and
+// "locked" when the user would not give a token.
+import { $, ask } from './ui.js';
+
+const TOKEN = 'saccade-token';
+export const server = new EventTarget();
+let reachable = true;
+let locked = false;
+
+export const videoPath = (id) => `/api/v1/videos/${encodeURIComponent(id)}`;
+
+export function framePath(id, n, picture = {}) {
+    const query = new URLSearchParams({ n });
+    for (const [key, value] of Object.entries(picture)) if (value) query.set(key, value);
+    return `${videoPath(id)}/frame?${query}`;
+}
+
+const ADVICE = {
+    0: 'Check that “saccade serve” is still running, then try again.',
+    400: 'Correct the request and try again.',
+    401: 'Give the token that the server was started with.',
+    403: 'Give the token that the server was started with.',
+    404: 'It may have been deleted. Go back to the list of videos.',
+    408: 'The connection was too slow. Try again.',
+    409: 'Delete the other video first, or give this one another id.',
+    411: 'Choose the file again.',
+    413: 'Raise --max-upload on the server, or upload a shorter file.',
+    415: 'Convert it to a common format first: ffmpeg -i FILE out.mp4',
+    416: 'Choose a frame within the video.',
+    422: 'Check the file: does it play elsewhere, and is it complete?',
+    429: 'Wait a moment, then try again.',
+    503: 'The server is busy. Wait a moment, then try again.',
+    507: 'Free some disk space on the server, then try again.',
+};
+
+// What went wrong, in the server's words where it had any (RFC 9457), and what to do about it.
+export class Problem extends Error {
+    constructor(status, { title, detail, field } = {}) {
+        super(title || (status ? `The server answered ${status}` : 'The server does not answer'));
+        this.status = status;
+        this.detail = detail || '';
+        this.field = field || '';
+        this.advice = ADVICE[status] || 'Try again. If it stays so, look at the server\u2019s log.';
+    }
+
+    get text() {
+        const about = this.field ? ` (${this.field})` : '';
+        const end = this.detail && !/[.!?]$/.test(this.detail) ? '.' : '';
+        return `${this.message}${about}. ${this.detail}${end} ${this.advice}`.replace(/\s+/g, ' ');
+    }
+
+    static from(status, body) {
+        try {
+            return new Problem(status, JSON.parse(body));
+        } catch {
+            return new Problem(status);
+        }
+    }
+}
+
+export function setReachable(now) {
+    if (reachable === now) return;
+    reachable = now;
+    server.dispatchEvent(new Event(now ? 'found' : 'lost'));
+}
+
+export const token = () => sessionStorage.getItem(TOKEN) || '';
+export const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
+
+// Many requests may be refused at once; they share one question.
+let question = null;
+
+// Asks for a token after `refused` was not good enough. Resolves to whether to try again.
+export function unlock(refused) {
+    if (token() !== refused) return Promise.resolve(true);
+    if (locked) return Promise.resolve(false);
+    question ||= askToken(refused).finally(() => { question = null; });
+    return question;
+}
+
+async function askToken(refused) {
+    $('token-title').textContent = refused ? 'The server refused this token'
+        : 'This server asks for a token';
+    $('token').value = '';
+    const given = (await ask($('ask-token'))) === 'yes' && $('token').value.trim();
+    if (given) sessionStorage.setItem(TOKEN, given);
+    else {
+        locked = true;
+        server.dispatchEvent(new Event('locked'));
+    }
+    return Boolean(given);
+}
+
+export function allowQuestions() {
+    locked = false;
+}
+
+// As fetch, with the token; anything but success is thrown as a Problem (or AbortError).
+export async function request(path, options = {}) {
+    for (;;) {
+        const used = token();
+        const response = await reach(path, options);
+        if (response.ok) return response;
+        if (response.status === 401 && await unlock(used)) continue;
+        throw Problem.from(response.status, await response.text().catch(() => ''));
+    }
+}
+
+async function reach(path, options) {
+    try {
+        const headers = { ...options.headers, ...authorization() };
+        const response = await fetch(path, { ...options, headers });
+        setReachable(true);
+        return response;
+    } catch (error) {
+        if (error.name === 'AbortError') throw error;
+        setReachable(false);
+        throw new Problem(0);
+    }
+}
+
+export const getJson = (path, options) => request(path, options).then((answer) => answer.json());
+
+// Whether the server answers now, however it answers.
+export async function ping() {
+    try {
+        await fetch('/health', { cache: 'no-store' });
+        setReachable(true);
+    } catch {
+        setReachable(false);
+    }
+    return reachable;
+}
