@@ -1,0 +1,131 @@
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "test.h"
+
+struct gate {
+    atomic_bool open;
+    atomic_int entered;
+};
+
+static void wait_at_gate(void *arg)
+{
+    struct gate *gate = arg;
+    atomic_fetch_add(&gate->entered, 1);
+    while (!atomic_load(&gate->open))
+        sc_clock_sleep(SC_NS_PER_MS);
+}
+
+static sc_pool *open_blocked(struct gate *gate, size_t max_pending)
+{
+    sc_pool *pool =
+        sc_pool_open(&(struct sc_pool_params){.threads = 1, .max_pending = max_pending});
+    sc_pool_post(pool, SC_PRIO_NORMAL, wait_at_gate, gate);
+    while (!atomic_load(&gate->entered))
+        sc_clock_sleep(SC_NS_PER_MS);
+    return pool;
+}
+
+static void increment(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void test_close_runs_all(void **state)
+{
+    (void)state;
+    atomic_int count = 0;
+    sc_pool *pool =
+        sc_pool_open(&(struct sc_pool_params){.threads = 4, .name = "a-long-name-here"});
+    assert_int_equal(sc_pool_threads(pool), 4);
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(sc_pool_post(pool, i % SC_PRIO_COUNT, increment, &count), SC_OK);
+    sc_pool_close(&pool);
+    assert_null(pool);
+    assert_int_equal(count, 3000);
+}
+
+static char order[8];
+static atomic_int order_len;
+
+static void note(void *arg)
+{
+    order[atomic_fetch_add(&order_len, 1)] = *(const char *)arg;
+}
+
+static void test_urgent_first(void **state)
+{
+    (void)state;
+    struct gate gate = {0};
+    sc_pool *pool = open_blocked(&gate, 0);
+    sc_pool_post(pool, SC_PRIO_BACKGROUND, note, "b");
+    sc_pool_post(pool, SC_PRIO_NORMAL, note, "n");
+    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, "i");
+    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, "j");
+    assert_int_equal(sc_pool_pending(pool), 4);
+    atomic_store(&gate.open, true);
+    sc_pool_close(&pool);
+    assert_string_equal(order, "ijnb");
+}
+
+static void test_full_pool_refuses(void **state)
+{
+    (void)state;
+    struct gate gate = {0};
+    atomic_int count = 0;
+    sc_pool *pool = open_blocked(&gate, 2);
+    assert_int_equal(sc_pool_post(pool, SC_PRIO_NORMAL, increment, &count), SC_OK);
+    assert_int_equal(sc_pool_post(pool, SC_PRIO_BACKGROUND, increment, &count), SC_OK);
+    assert_int_equal(sc_pool_post(pool, SC_PRIO_INTERACTIVE, increment, &count), SC_EBUSY);
+    atomic_store(&gate.open, true);
+    sc_pool_close(&pool);
+    assert_int_equal(count, 2);
+}
+
+struct chain {
+    sc_pool *pool;
+    atomic_int left;
+};
+
+static void post_next(void *arg)
+{
+    struct chain *chain = arg;
+    if (atomic_fetch_sub(&chain->left, 1) > 1)
+        sc_pool_post(chain->pool, SC_PRIO_NORMAL, post_next, chain);
+}
+
+static void test_tasks_post_tasks_while_closing(void **state)
+{
+    (void)state;
+    struct chain chain = {.left = 100};
+    sc_pool *pool = chain.pool = sc_pool_open(&(struct sc_pool_params){.threads = 2});
+    sc_pool_post(pool, SC_PRIO_NORMAL, post_next, &chain);
+    sc_pool_close(&pool);
+    assert_int_equal(chain.left, 0);
+}
+
+static void test_core_count(void **state)
+{
+    (void)state;
+    assert_true(sc_cpu_count() >= 1);
+    sc_pool *pool = sc_pool_open(&(struct sc_pool_params){0});
+    assert_int_equal(sc_pool_threads(pool), sc_cpu_count());
+    sc_pool_close(&pool);
+    sc_pool_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_close_runs_all),
+        cmocka_unit_test(test_urgent_first),
+        cmocka_unit_test(test_full_pool_refuses),
+        cmocka_unit_test(test_tasks_post_tasks_while_closing),
+        cmocka_unit_test(test_core_count),
+    };
+    return cmocka_run_group_tests_name("base/pool", tests, NULL, NULL);
+}
