@@ -1,0 +1,178 @@
+"""How a clip is made: a list of steps, each of which turns files into one new file.
+
+A step is a plain tuple, so that a recipe has a hash and a clip is made again only when its recipe
+or the code behind it changed. Steps run ffmpeg, mpeg2enc, or a function of atoms.py, bits.py or
+damage.py on whole files.
+"""
+import hashlib
+import os
+import shlex
+import subprocess
+
+import atoms
+import bits
+import damage
+
+FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+MODULES = (atoms, bits, damage)
+
+
+def source(size="320x240", rate="25", pre="", post="", noise=8):
+    """A lavfi graph: moving test picture with its frame number as 16 black or white blocks in the
+    top 16 lines, most significant first, and as text."""
+    width = int(size.split("x")[0])
+    cell = width // 16
+    parts = [f"testsrc2=s={size}:r={rate}"]
+    if pre:
+        parts.append(pre)
+    if noise:
+        parts.append(f"noise=alls={noise}:allf=t:all_seed=7")
+    if os.path.exists(FONT):
+        parts.append(f"drawtext=fontfile={FONT}:text=%{{n}}:fontsize=32:x=20:y=h/2:box=1")
+    parts.append(f"drawbox=0:0:{width}:20:black:fill")
+    for bit in range(16):
+        parts.append(f"drawbox=x={bit * cell}:y=0:w={cell}:h=16:color=white:t=fill:"
+                     f"enable='mod(floor(n/{1 << (15 - bit)}),2)'")
+    if post:
+        parts.append(post)
+    return ",".join(parts)
+
+
+def encode(args, ext, frames=100, **picture):
+    """Makes the numbered picture and encodes it."""
+    return ("encode", args, ext, frames, tuple(sorted(picture.items())))
+
+
+def ff(args, ext, pipe=False):
+    """Runs ffmpeg on the file so far, called IN in args; pipe: to an output that cannot seek."""
+    return ("ff", args, ext, pipe)
+
+
+def py(function, ext, **kwargs):
+    """Runs function(bytes, path, **kwargs) -> bytes of one of the helper modules."""
+    return ("py", function, ext, tuple(sorted(kwargs.items())))
+
+
+def join(function, ext, *branches):
+    """Makes a file by each branch (a list of steps) and joins their bytes by a helper function."""
+    return ("join", function, ext, tuple(tuple(b) for b in branches))
+
+
+def mpeg2enc(args, ext, frames=100, **picture):
+    """Encodes the numbered picture with mjpegtools' mpeg2enc."""
+    return ("mpeg2enc", args, ext, frames, tuple(sorted(picture.items())))
+
+
+def run(command, **kwargs):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          timeout=120, **kwargs)
+    if done.returncode:
+        tail = done.stderr.decode(errors="replace")[-800:]
+        raise RuntimeError(f"{shlex.join(command)[:600]}\n{tail}")
+    return done
+
+
+def helper(name):
+    for module in MODULES:
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise KeyError(name)
+
+
+def step_encode(step, inp, out):
+    _, args, _, frames, picture = step
+    run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source(**dict(picture))]
+        + ["-frames:v", str(frames)] + shlex.split(args) + [out])
+
+
+def step_ff(step, inp, out):
+    _, args, _, pipe = step
+    command = ["ffmpeg", "-v", "error", "-y"]
+    command += [inp if word == "IN" else word for word in shlex.split(args)]
+    if pipe:
+        with open(out, "wb") as sink:
+            run(command + ["pipe:1"], stdout=sink)
+    else:
+        run(command + [out])
+
+
+def step_py(step, inp, out):
+    _, function, _, kwargs = step
+    data = b""
+    if inp:
+        with open(inp, "rb") as file:
+            data = file.read()
+    with open(out, "wb") as file:
+        file.write(helper(function)(data, inp, **dict(kwargs)))
+
+
+def step_join(step, inp, out):
+    _, function, _, branches = step
+    parts = []
+    for number, branch in enumerate(branches):
+        path = run_steps(branch, f"{out}.{number}")
+        with open(path, "rb") as file:
+            parts.append(file.read())
+        os.unlink(path)
+    with open(out, "wb") as file:
+        file.write(helper(function)(parts))
+
+
+def step_mpeg2enc(step, inp, out):
+    _, args, _, frames, picture = step
+    feed = run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source(**dict(picture)),
+                "-frames:v", str(frames), "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"],
+               stdout=subprocess.PIPE).stdout
+    head, rest = feed.split(b"\n", 1)  # mpeg2enc believes what the header says of interlacing
+    done = subprocess.run(["mpeg2enc", "-v", "0"] + shlex.split(args) + ["-o", out],
+                          input=head.replace(b" Ip", b" It") + b"\n" + rest, timeout=120,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode(errors="replace")[-800:])
+
+
+RUNNERS = {"encode": step_encode, "ff": step_ff, "py": step_py, "join": step_join,
+           "mpeg2enc": step_mpeg2enc}
+
+
+def extension(steps):
+    return steps[-1][2]
+
+
+def tools(steps):
+    """External programs that the steps need beside ffmpeg."""
+    found = set()
+    for step in steps:
+        if step[0] == "mpeg2enc":
+            found.add("mpeg2enc")
+        if step[0] == "join":
+            for branch in step[3]:
+                found |= tools(branch)
+    return found
+
+
+def run_steps(steps, stem):
+    """Runs all steps, leaves the last one's file as stem.EXT and returns its path."""
+    path = None
+    for number, step in enumerate(steps):
+        out = f"{stem}.step{number}.{step[2]}"
+        RUNNERS[step[0]](step, path, out)
+        if path:
+            os.unlink(path)
+        path = out
+    final = f"{stem}.{extension(steps)}"
+    os.replace(path, final)
+    return final
+
+
+def code_hash():
+    digest = hashlib.sha256()
+    for module in MODULES:
+        with open(module.__file__, "rb") as file:
+            digest.update(file.read())
+    digest.update(repr(source()).encode())
+    return digest.hexdigest()
+
+
+def recipe_hash(steps):
+    return hashlib.sha256((repr(steps) + code_hash()).encode()).hexdigest()
