@@ -53,9 +53,17 @@ static void fan_name(char fan[FAN_SIZE], const char *key)
     fan[2] = '\0';
 }
 
+// What a failed system call means to the caller. Files and folders that are missing or of the
+// wrong kind mean a damaged store here, not a missing blob.
+static int disk_error(int errnum)
+{
+    int code = sc_error_from_errno(errnum);
+    return code == SC_ENOSPACE || code == SC_EDENIED || code == SC_ENOMEM ? code : SC_EIO;
+}
+
 static int fail_errno(struct folder_blobs *folder, const char *what, const char *key)
 {
-    int errnum = errno, code = sc_error_from_errno(errnum);
+    int errnum = errno, code = disk_error(errnum);
     SC_ERROR(folder->log, "blob access failed", SC_S("while", what), SC_S("key", key),
              SC_S("error", strerror(errnum)));
     return code;
@@ -159,7 +167,7 @@ static int folder_open(sc_blobs **pblobs, const struct sc_blobs_params *params, 
     if (make_path(params->path) || !(folder->path = realpath(params->path, NULL)) ||
         open_root(folder) || make_folder(folder->root, "tmp", &folder->tmp) ||
         faccessat(folder->tmp, ".", W_OK, AT_EACCESS) || remove_leftovers(folder)) {
-        int errnum = errno, code = sc_error_from_errno(errnum);
+        int errnum = errno, code = disk_error(errnum);
         folder_close(&folder->blobs);
         return sc_fail(err, code, "cannot use the folder %.200s for blobs: %.100s",
                        params->path, strerror(errnum));
