@@ -53,7 +53,7 @@ static inline bool scratch_mount(const char *path, int64_t bytes)
 {
     char options[64];
     snprintf(options, sizeof(options), "size=%lld", (long long)bytes);
-    return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+    return !unshare(CLONE_NEWNS) && !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) &&
            !mount("tmpfs", path, "tmpfs", 0, options);
 }
 
