@@ -33,16 +33,17 @@ char *sc_xstrdup(const char *s)
 
 void *sc_try_calloc(size_t count, size_t size)
 {
-    if (!count || !size)
-        count = size = 1;
-    return calloc(count, size); // calloc itself refuses an overflowing product
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total) || total > PTRDIFF_MAX)
+        return NULL; // here, because sanitizers' calloc aborts instead
+    return total ? calloc(count, size) : calloc(1, 1);
 }
 
 void *sc_try_realloc(void *ptr, size_t count, size_t size)
 {
-    if (size && count > SIZE_MAX / size)
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total) || total > PTRDIFF_MAX)
         return NULL;
-    size_t total = count * size;
     return realloc(ptr, total ? total : 1);
 }
 

@@ -54,18 +54,19 @@ static atomic_int order_len;
 
 static void note(void *arg)
 {
-    order[atomic_fetch_add(&order_len, 1)] = *(const char *)arg;
+    order[atomic_fetch_add(&order_len, 1)] = *(char *)arg;
 }
 
 static void test_urgent_first(void **state)
 {
     (void)state;
     struct gate gate = {0};
+    char names[] = "bnij";
     sc_pool *pool = open_blocked(&gate, 0);
-    sc_pool_post(pool, SC_PRIO_BACKGROUND, note, "b");
-    sc_pool_post(pool, SC_PRIO_NORMAL, note, "n");
-    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, "i");
-    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, "j");
+    sc_pool_post(pool, SC_PRIO_BACKGROUND, note, &names[0]);
+    sc_pool_post(pool, SC_PRIO_NORMAL, note, &names[1]);
+    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, &names[2]);
+    sc_pool_post(pool, SC_PRIO_INTERACTIVE, note, &names[3]);
     assert_int_equal(sc_pool_pending(pool), 4);
     atomic_store(&gate.open, true);
     sc_pool_close(&pool);
