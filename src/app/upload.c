@@ -160,6 +160,22 @@ int sc_upload_open(sc_upload **pup, sc_videos *videos, const struct sc_upload_pa
     return ret;
 }
 
+int sc_upload_set_id(sc_upload *up, const char *id, sc_err *err)
+{
+    if (!sc_video_id_valid(id))
+        return sc_fail_field(err, SC_EARG, "id",
+                             "an id is 1 to 64 of the characters A-Z a-z 0-9 _ -");
+    char before[sizeof(up->info.id)];
+    memcpy(before, up->info.id, sizeof(before));
+    int ret = reserve(up, id, err);
+    if (ret) // the old one is still reserved, and is given back by abort
+        memcpy(up->info.id, before, sizeof(before));
+    else
+        sc_videos_unreserve(up->videos, before);
+    up->reserved = true;
+    return ret;
+}
+
 int sc_upload_write(sc_upload *up, const void *data, size_t size, sc_err *err)
 {
     if (up->failed)

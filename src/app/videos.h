@@ -41,6 +41,9 @@ struct sc_upload_params {
 // max-upload), SC_ENOSPACE. Does not block for long (may touch the disk).
 int sc_upload_open(sc_upload **pup, sc_videos *videos, const struct sc_upload_params *params,
                    sc_err *err);
+// Gives it another id before it is finished, for forms that tell the id after the file.
+// SC_EARG, SC_EEXISTS: it keeps the one it had.
+int sc_upload_set_id(sc_upload *up, const char *id, sc_err *err);
 // Appends. Blocks for the disk. SC_ELIMIT, SC_ENOSPACE, SC_EIO; then only abort is possible.
 int sc_upload_write(sc_upload *up, const void *data, size_t size, sc_err *err);
 // Makes it durable, indexes it, makes it visible. Blocks for the index scan. Always consumes the

@@ -1,0 +1,12 @@
+// Every endpoint, for the table in api.c.
+#pragma once
+
+#include "http/endpoint.h"
+
+extern const sc_endpoint sc_upload_video, sc_list_videos, sc_get_video, sc_delete_video;
+extern const sc_endpoint sc_get_frame, sc_get_frames, sc_get_index, sc_get_stream;
+extern const sc_endpoint sc_get_original;
+extern const sc_endpoint sc_upload_gpu, sc_get_gpu_frame, sc_get_gpu_stream, sc_get_gpu_stats;
+extern const sc_endpoint sc_upload_v1;
+extern const sc_endpoint sc_get_health, sc_get_ready, sc_get_metrics;
+extern const sc_endpoint sc_get_openapi, sc_get_docs, sc_get_page;

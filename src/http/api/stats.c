@@ -1,0 +1,43 @@
+// GET /api/gpu/stats: the counters that existing dashboards read.
+#include "http/api/endpoints.h"
+#include "http/request.h"
+
+static void stats(sc_request *req)
+{
+    struct sc_http_stats http;
+    struct sc_reader_stats reader;
+    struct sc_videos_stats videos;
+    sc_app *app = sc_request_app(req);
+    sc_request_server_stats(req, &http);
+    sc_reader_engine_get_stats(sc_app_engine(app), &reader);
+    sc_videos_get_stats(sc_app_videos(app), &videos);
+    uint64_t asked = videos.hits + videos.misses;
+    double rate = asked ? (double)videos.hits / (double)asked : 0;
+    json_t *json = json_pack(
+        "{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:f, s:f, s:f, s:I, s:f}, s:{s:b, s:n, s:b, s:b, "
+        "s:b}}",
+        "api_stats", "total_requests", (json_int_t)http.requests, "gpu_requests", (json_int_t)0,
+        "webrtc_sessions", (json_int_t)0, "batch_inferences", (json_int_t)0, "gpu_processor",
+        "frames_processed", (json_int_t)videos.frames, "cache_hit_rate", rate,
+        "average_inference_time", 0.0, "average_batch_size", 0.0, "gpu_memory_used",
+        (json_int_t)0, "gpu_utilization", 0.0, "system_info", "gpu_available", 0, "gpu_device",
+        "batch_processing", 0, "frame_indexing", 1, "webrtc_enabled", 0);
+    sc_reply_json(req, 200, json);
+    sc_reply_header(req, "Cache-Control", "no-store");
+}
+
+static const sc_response_row responses[] = {
+    {200, "application/json",
+     "{\"type\":\"object\",\"required\":[\"api_stats\",\"gpu_processor\",\"system_info\"]}",
+     "counters since the start"},
+    {0},
+};
+const sc_endpoint sc_get_gpu_stats = {
+    .method = "GET",
+    .path = "/api/gpu/stats",
+    .tag = "compatible",
+    .summary = "Counters of API, cache and machine",
+    .help = "",
+    .responses = responses,
+    .handle = stats,
+};
