@@ -27,11 +27,15 @@ async function route() {
     }
     try {
         const moved = viewer.current() !== id;
+        // What comes first on an empty page comes at its place: nothing moves afterwards.
+        $('main').setAttribute('aria-busy', String(!viewer.current()));
         await viewer.open(id, n);
         document.title = `${$('viewer-name').textContent} · Saccade`;
         if (moved) scrollTo(0, 0);
     } catch (error) {
         if (error.name !== 'AbortError') missing(id, error);
+    } finally {
+        $('main').removeAttribute('aria-busy');
     }
 }
 

@@ -3,7 +3,9 @@ import { framePath } from './api.js';
 import * as pictures from './pictures.js';
 import { element } from './ui.js';
 
-const CELL = 92; // CSS pixels a cell takes at least
+// CSS pixels that a cell takes at least, in a wide window and on a phone.
+const CELL = 92;
+const NARROW_CELL = 68;
 
 export class Strip {
     constructor(node, choose) {
@@ -24,7 +26,8 @@ export class Strip {
 
     // An odd number of cells, so that one is the middle.
     layout() {
-        const room = Math.max(3, Math.floor(this.node.clientWidth / CELL));
+        const width = this.node.clientWidth;
+        const room = Math.max(3, Math.floor(width / (width < 500 ? NARROW_CELL : CELL)));
         const wanted = room % 2 ? room : room - 1;
         if (wanted !== this.cells.length) {
             this.cells = Array.from({ length: wanted }, () => this.makeCell());

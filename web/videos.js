@@ -13,8 +13,7 @@ let cursor = null;
 export const facts = (video) => [
     duration(video.duration),
     `${count(video.frames)} frames`,
-    video.fps && `${Number(Number(video.fps).toFixed(3))} fps`,
-].filter(Boolean).join(' · ');
+].join(' · ');
 
 export const moreFacts = (video) => [
     video.width && `${video.width}×${video.height}`,

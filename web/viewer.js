@@ -13,6 +13,8 @@ import { facts, moreFacts, title } from './videos.js';
 const SMALL = 320;      // picture width while the pointer moves
 const REST_MS = 110;    // no movement for so long: the full picture
 const AHEAD = 3;        // neighbours fetched in the direction of travel
+const INDEX_PAGE = 200000; // frames asked for at once
+const INDEX_MOST = 1000000; // what the server gives at once
 
 const timeline = new Timeline($('timeline').querySelector('canvas'));
 const strip = new Strip($('strip'), (n) => go(n));
@@ -32,7 +34,7 @@ export async function open(id, n) {
     const { signal } = opening;
     const [video, index] = await Promise.all([
         getJson(videoPath(id), { signal, cache: 'no-store' }),
-        getJson(`${videoPath(id)}/index?cache=1`, { signal, cache: 'no-store' }),
+        readIndex(id, signal),
     ]);
     signal.throwIfAborted();
     begin(video, index, n);
@@ -49,27 +51,44 @@ export function close() {
     state.video = null;
 }
 
-function begin(video, index, n) {
-    // As printed: these strings name their frame exactly when given back.
-    const times = index.times.map(String);
-    Object.assign(state, { video, times, keyframes: index.keyframes, over: null, shown: null });
+async function readIndex(id, signal) {
+    const index = { times: [], keyframes: [] };
+    for (let from = 0; from !== null;) {
+        const query = new URLSearchParams({ from, limit: INDEX_PAGE });
+        const page = await getJson(`${videoPath(id)}/index?${query}`, { signal, cache: 'no-store' });
+        index.times = index.times.concat(page.times);
+        index.keyframes = index.keyframes.concat(page.keyframes);
+        from = page.next ?? null;
+    }
+    return index;
+}
+
+function begin(video, { times, keyframes }, n) {
+    Object.assign(state, { video, times, keyframes, over: null, shown: null });
     state.at = clamp(n, 0, times.length - 1);
     state.shownOrder = 0;
     timeline.reset(Float64Array.from(times, Number), Number(video.duration));
-    timeline.keyframes = index.keyframes;
-    timeline.cached = cachedRanges(index);
+    timeline.keyframes = keyframes;
     $('viewer-name').textContent = title(video);
-    $('viewer-facts').textContent = `${moreFacts(video)} · ${facts(video)}`;
+    $('viewer-facts').textContent = `${moreFacts(video)} · ${facts(video)} · ${rate(video)}`;
     $('shown-of').textContent = ` / ${times.length - 1}`;
     $('timeline').setAttribute('aria-valuemax', times.length - 1);
     $('stage').style.setProperty('--ratio', String(video.width / video.height));
+    reserve(times);
     sizeCanvas();
-    strip.begin(video, times.length, new Set(index.keyframes));
+    strip.begin(video, times.length, new Set(keyframes));
     aim();
     chosen();
 }
 
-const cachedRanges = (index) => index.cached || [];
+// Room for the longest number and time, so that nothing beside them moves.
+function reserve(times) {
+    const longest = times.slice(-1000).reduce((most, time) => Math.max(most, String(time).length), 0);
+    $('shown-n').style.minWidth = `${String(times.length - 1).length}ch`;
+    $('shown-time').style.minWidth = `${longest}ch`;
+}
+
+const rate = (video) => `${Number(Number(video.fps).toFixed(3))} fps`;
 
 export function go(n) {
     if (!state.video) return;
@@ -201,9 +220,10 @@ function lookAround() {
 async function refreshCached() {
     const { video } = state;
     try {
-        const index = await getJson(`${videoPath(video.id)}/index?cache=1`, { cache: 'no-store' });
+        const query = new URLSearchParams({ cache: 1, limit: INDEX_MOST });
+        const { cached } = await getJson(`${videoPath(video.id)}/index?${query}`, { cache: 'no-store' });
         if (state.video !== video) return;
-        timeline.cached = cachedRanges(index);
+        timeline.cached = cached;
         timeline.draw();
     } catch {
         // The ranges are a hint; what went wrong is told where a picture is missing.
