@@ -27,11 +27,11 @@ enum sc_picture_fit {
 
 struct sc_picture_params {
     enum sc_picture_format format;
-    int w, h;     // 0 = from the other by aspect; both 0 = the display size. <= SC_PICTURE_MAX_SIDE
+    int w, h; // 0 = from the other by aspect; both 0 = the display size. <= SC_PICTURE_MAX_SIDE
     enum sc_picture_fit fit;
-    int quality;  // 1..100; 0 = 85. PNG and npy ignore it
-    int rotation; // clockwise degrees: 0, 90, 180, 270
-    bool hflip, vflip; // after the rotation
+    int quality;              // 1..100; 0 = 85. PNG and npy ignore it
+    int rotation;             // clockwise degrees: 0, 90, 180, 270
+    bool hflip, vflip;        // after the rotation
     AVRational sample_aspect; // 0/x = take the frame's own, or 1/1
 };
 
