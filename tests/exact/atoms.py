@@ -107,7 +107,7 @@ def cover_first(data, path):
         kb[0] != b"mvhd", kb[0] != b"udta")))
 
 
-def write_mp4(samples, avcc, width, height, timescale):
+def write_mp4(samples, avcc, width, height, timescale, edit=True):
     """A file of one H.264 track. samples: (bytes, dts, pts, is key) in decode order."""
     matrix = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
     ftyp = box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomavc1")
@@ -129,7 +129,7 @@ def write_mp4(samples, avcc, width, height, timescale):
     stbl = box(
         b"stbl", full(b"stsd", struct.pack(">I", 1), entry),
         table(b"stts", [(1, step) for step in steps], ">II"),
-        table(b"ctts", [(1, s[2] - s[1]) for s in samples], ">II"),
+        table(b"ctts", [(1, s[2] - s[1]) for s in samples], ">Ii"),
         table(b"stss", [(n + 1,) for n, s in enumerate(samples) if s[3]], ">I"),
         table(b"stsc", [(1, 1, 1)], ">III"),
         full(b"stsz", struct.pack(">II", 0, len(samples)),
@@ -141,7 +141,7 @@ def write_mp4(samples, avcc, width, height, timescale):
                full(b"hdlr", bytes(4), b"vide", bytes(12), b"video\0"), minf)
     tkhd = full(b"tkhd", struct.pack(">IIIII", 0, 0, 1, 0, total), bytes(16), matrix,
                 struct.pack(">II", width << 16, height << 16), flags=3)
-    edts = box(b"edts", full(b"elst", struct.pack(">IIiHH", 1, total, first, 1, 0)))
+    edts = box(b"edts", full(b"elst", struct.pack(">IIiHH", 1, total, max(first, 0), 1, 0)))
     mvhd = full(b"mvhd", struct.pack(">IIIIIH", 0, 0, timescale, total, 1 << 16, 1 << 8),
                 bytes(10), matrix, bytes(24), struct.pack(">I", 2))
-    return ftyp + mdat + box(b"moov", mvhd, box(b"trak", tkhd, edts, mdia))
+    return ftyp + mdat + box(b"moov", mvhd, box(b"trak", tkhd, edts if edit else b"", mdia))

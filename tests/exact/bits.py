@@ -162,8 +162,10 @@ def field_stream(frames, gop, adaptive, lone):
     return stream
 
 
-def write_fields(data, path, frames=60, gop=20, adaptive=False, lone=False, form="annexb"):
-    """The field stream as Annex B, or as MP4 with a sample a field or a sample a frame."""
+def write_fields(data, path, frames=60, gop=20, adaptive=False, lone=False, form="annexb",
+                 early=0):
+    """The field stream as Annex B, or as MP4 with a sample a field or a sample a frame; early: the
+    times are so many frames too early, down to below zero."""
     stream = field_stream(frames, gop, adaptive, lone)
     if form == "annexb":
         out = bytearray()
@@ -175,7 +177,7 @@ def write_fields(data, path, frames=60, gop=20, adaptive=False, lone=False, form
     for at, (number, key, units) in enumerate(stream):
         sized = [struct.pack(">I", len(u)) + u for u in units]
         if form == "pairs":
-            samples.append((b"".join(sized), 1024 * at, 1024 * (number + 1), key))
+            samples.append((b"".join(sized), 1024 * at, 1024 * (number + 1 - early), key))
         else:
             for field, unit in enumerate(sized):
                 samples.append((unit, 1024 * at + 512 * field,
@@ -183,7 +185,7 @@ def write_fields(data, path, frames=60, gop=20, adaptive=False, lone=False, form
     s, p = sps(), pps()
     avcc = bytes([1]) + s[1:4] + b"\xff\xe1" + struct.pack(">H", len(s)) + s
     avcc += b"\1" + struct.pack(">H", len(p)) + p
-    return atoms.write_mp4(samples, avcc, WIDTH, HEIGHT, 25600)
+    return atoms.write_mp4(samples, avcc, WIDTH, HEIGHT, 25600, edit=not early)
 
 
 def start_codes(data):

@@ -1,7 +1,7 @@
 """How a clip is made: a list of steps, each of which turns files into one new file.
 
 A step is a plain tuple, so that a recipe has a hash and a clip is made again only when its recipe
-or the code behind it changed. Steps run ffmpeg, mpeg2enc, or a function of atoms.py, bits.py or
+or the code behind it changed. Steps run ffmpeg, or a function of atoms.py, bits.py, mpeg2.py or
 damage.py on whole files.
 """
 import hashlib
@@ -12,9 +12,10 @@ import subprocess
 import atoms
 import bits
 import damage
+import mpeg2
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
-MODULES = (atoms, bits, damage)
+MODULES = (atoms, bits, damage, mpeg2)
 
 
 def source(size="320x240", rate="25", pre="", post="", noise=8):
@@ -56,11 +57,6 @@ def py(function, ext, **kwargs):
 def join(function, ext, *branches):
     """Makes a file by each branch (a list of steps) and joins their bytes by a helper function."""
     return ("join", function, ext, tuple(tuple(b) for b in branches))
-
-
-def mpeg2enc(args, ext, frames=100, **picture):
-    """Encodes the numbered picture with mjpegtools' mpeg2enc."""
-    return ("mpeg2enc", args, ext, frames, tuple(sorted(picture.items())))
 
 
 def run(command, **kwargs):
@@ -118,37 +114,11 @@ def step_join(step, inp, out):
         file.write(helper(function)(parts))
 
 
-def step_mpeg2enc(step, inp, out):
-    _, args, _, frames, picture = step
-    feed = run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source(**dict(picture)),
-                "-frames:v", str(frames), "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"],
-               stdout=subprocess.PIPE).stdout
-    head, rest = feed.split(b"\n", 1)  # mpeg2enc believes what the header says of interlacing
-    done = subprocess.run(["mpeg2enc", "-v", "0"] + shlex.split(args) + ["-o", out],
-                          input=head.replace(b" Ip", b" It") + b"\n" + rest, timeout=120,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode(errors="replace")[-800:])
-
-
-RUNNERS = {"encode": step_encode, "ff": step_ff, "py": step_py, "join": step_join,
-           "mpeg2enc": step_mpeg2enc}
+RUNNERS = {"encode": step_encode, "ff": step_ff, "py": step_py, "join": step_join}
 
 
 def extension(steps):
     return steps[-1][2]
-
-
-def tools(steps):
-    """External programs that the steps need beside ffmpeg."""
-    found = set()
-    for step in steps:
-        if step[0] == "mpeg2enc":
-            found.add("mpeg2enc")
-        if step[0] == "join":
-            for branch in step[3]:
-                found |= tools(branch)
-    return found
 
 
 def run_steps(steps, stem):
