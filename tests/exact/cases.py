@@ -128,7 +128,7 @@ CASES = [
     # VP8, VP9, AV1
     Case("vp8-altref", "hidden alt-ref frames", [encode(
         "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -arnr-maxframes 5 -b:v 200k -g 40 "
-        "-deadline good -cpu-used 5", "webm")]),
+        "-deadline good -cpu-used 5 -pass 2 -passlogfile LOG", "webm")]),
     Case("vp9-altref", "hidden alt-ref frames in superframes", [encode(
         "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -g 40 -deadline good "
         "-cpu-used 5 -row-mt 1", "webm")]),

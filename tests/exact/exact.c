@@ -46,7 +46,7 @@ static void answer_fill(struct answer *a, int ret, const sc_frame *frame, const 
     } else if (!ret) {
         a->ret = sc_frame_md5(frame->av, a->md5);
     } else {
-        snprintf(a->text, sizeof(a->text), "%s", err ? err->text : "");
+        snprintf(a->text, sizeof(a->text), "%.100s", err ? err->text : "");
     }
 }
 

@@ -40,7 +40,7 @@ def source(size="320x240", rate="25", pre="", post="", noise=8):
 
 
 def encode(args, ext, frames=100, **picture):
-    """Makes the numbered picture and encodes it."""
+    """Makes the numbered picture and encodes it; "-pass 2 -passlogfile LOG" in args: twice."""
     return ("encode", args, ext, frames, tuple(sorted(picture.items())))
 
 
@@ -77,8 +77,13 @@ def helper(name):
 
 def step_encode(step, inp, out):
     _, args, _, frames, picture = step
-    run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source(**dict(picture))]
-        + ["-frames:v", str(frames)] + shlex.split(args) + [out])
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source(**dict(picture))]
+    command += ["-frames:v", str(frames)] + shlex.split(args)
+    if "-pass" in command:
+        first = [out + ".log" if word == "LOG" else word for word in command]
+        first[first.index("-pass") + 1] = "1"
+        run(first + ["-f", "null", "-"])
+    run([out + ".log" if word == "LOG" else word for word in command] + [out])
 
 
 def step_ff(step, inp, out):
