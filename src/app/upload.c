@@ -289,7 +289,7 @@ static int store(sc_upload *up, sc_video **pvideo, sc_err *err)
     ret = index_video(up, video, err);
     if (!ret)
         ret = sc_video_insert_row(video, err);
-    if (ret) {
+    if (ret || !video) {
         sc_video_remove_files(video);
         sc_video_unref(&video);
         return ret;

@@ -7,4 +7,5 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok gmtime localtime asctime ctime system
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok gmtime localtime asctime ctime   \
+    system

@@ -8,9 +8,9 @@
 #include "base/ref.h"
 
 typedef struct sc_buf {
-    sc_ref ref;                // internal
-    unsigned char *data;       // size bytes; written only by whoever made it, before sharing
-    size_t size;               // bytes
+    sc_ref ref;              // internal
+    unsigned char *data;     // size bytes; written only by whoever made it, before sharing
+    size_t size;             // bytes
     void (*release)(void *); // frees data
 } sc_buf;
 
@@ -21,5 +21,5 @@ sc_buf *sc_buf_new(size_t size);
 // still the caller's.
 sc_buf *sc_buf_wrap(void *data, size_t size, void (*release)(void *));
 
-sc_buf *sc_buf_ref(sc_buf *buf);   // NULL gives NULL
-void sc_buf_unref(sc_buf **pbuf);  // NULL and &NULL allowed; writes NULL
+sc_buf *sc_buf_ref(sc_buf *buf);  // NULL gives NULL
+void sc_buf_unref(sc_buf **pbuf); // NULL and &NULL allowed; writes NULL

@@ -19,8 +19,8 @@ typedef struct sc_key {
 } sc_key;
 
 struct sc_cache_params {
-    size_t max_bytes;            // the budget; 0 keeps nothing
-    int shards;                  // 0 = 8; the budget is split evenly
+    size_t max_bytes;           // the budget; 0 keeps nothing
+    int shards;                 // 0 = 8; the budget is split evenly
     void *(*ref)(void *value);  // gives a new reference; never blocks, never NULL
     void (*unref)(void *value); // drops one
 };

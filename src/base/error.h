@@ -12,24 +12,24 @@
 #include <stddef.h>
 
 // X(name, text, state): state says what the failing object is like afterwards.
-#define SC_ERRORS(X)                                                                             \
-    X(AGAIN, "try again later", "unchanged")                                                     \
-    X(EOF, "end of data", "unchanged")                                                           \
-    X(NOMEM, "out of memory", "unchanged")                                                       \
-    X(ARG, "invalid argument", "unchanged")                                                      \
-    X(NOTFOUND, "not found", "unchanged")                                                        \
-    X(EXISTS, "already exists", "unchanged")                                                     \
-    X(RANGE, "outside the valid range", "unchanged")                                             \
-    X(DATA, "damaged or malformed data", "input skipped, object usable")                         \
-    X(UNSUPPORTED, "not supported", "unchanged")                                                 \
-    X(IO, "input/output error", "unknown; reopen")                                               \
-    X(NOSPACE, "no space left on the device", "unchanged; partial output removed")               \
-    X(BUSY, "busy", "unchanged")                                                                 \
-    X(CANCELLED, "cancelled", "unchanged")                                                       \
-    X(TIMEOUT, "timed out", "unchanged")                                                         \
-    X(LIMIT, "a limit was exceeded", "unchanged")                                                \
-    X(DENIED, "permission denied", "unchanged")                                                  \
-    X(STALE, "out of date", "unchanged; rebuild")                                                \
+#define SC_ERRORS(X)                                                                           \
+    X(AGAIN, "try again later", "unchanged")                                                   \
+    X(EOF, "end of data", "unchanged")                                                         \
+    X(NOMEM, "out of memory", "unchanged")                                                     \
+    X(ARG, "invalid argument", "unchanged")                                                    \
+    X(NOTFOUND, "not found", "unchanged")                                                      \
+    X(EXISTS, "already exists", "unchanged")                                                   \
+    X(RANGE, "outside the valid range", "unchanged")                                           \
+    X(DATA, "damaged or malformed data", "input skipped, object usable")                       \
+    X(UNSUPPORTED, "not supported", "unchanged")                                               \
+    X(IO, "input/output error", "unknown; reopen")                                             \
+    X(NOSPACE, "no space left on the device", "unchanged; partial output removed")             \
+    X(BUSY, "busy", "unchanged")                                                               \
+    X(CANCELLED, "cancelled", "unchanged")                                                     \
+    X(TIMEOUT, "timed out", "unchanged")                                                       \
+    X(LIMIT, "a limit was exceeded", "unchanged")                                              \
+    X(DENIED, "permission denied", "unchanged")                                                \
+    X(STALE, "out of date", "unchanged; rebuild")                                              \
     X(INTERNAL, "internal error", "unknown; close")
 
 enum sc_error_code {
@@ -42,9 +42,9 @@ enum sc_error_code {
 
 // Why a call failed. Zero-initialise with {0}.
 typedef struct sc_err {
-    int code;        // SC_OK or SC_E*
-    char field[64];  // the parameter or option at fault, or ""
-    char text[400];  // one sentence, no trailing full stop needed; "" if unknown
+    int code;       // SC_OK or SC_E*
+    char field[64]; // the parameter or option at fault, or ""
+    char text[400]; // one sentence, no trailing full stop needed; "" if unknown
 } sc_err;
 
 // Never NULL. Unknown codes give "unknown error".

@@ -33,8 +33,8 @@ typedef struct sc_log_field {
 #define SC_B(k, v) ((sc_log_field){.key = (k), .type = SC_FIELD_BOOL, .i = (v) ? 1 : 0})
 
 struct sc_log_params {
-    int fd;                    // where lines go; 0 = 2 (standard error)
-    enum sc_log_level level;   // lines above it are not made
+    int fd;                  // where lines go; 0 = 2 (standard error)
+    enum sc_log_level level; // lines above it are not made
     enum sc_log_format format;
 };
 
@@ -52,15 +52,17 @@ void sc_log_write(sc_log *log, enum sc_log_level level, const char *msg,
 int sc_log_level_parse(const char *name);
 int sc_log_format_parse(const char *name);
 
-#define SC_LOG(log, level, msg, ...)                                                             \
-    do {                                                                                         \
-        if (sc_log_enabled(log, level)) {                                                        \
-            const sc_log_field fields_[] = {__VA_ARGS__ __VA_OPT__(, ) {0}};                     \
-            sc_log_write(log, level, msg, fields_, sizeof(fields_) / sizeof(fields_[0]) - 1);    \
-        }                                                                                        \
+// The empty first element lets a line have no fields.
+#define SC_LOG(log, level, msg, ...)                                                           \
+    do {                                                                                       \
+        if (sc_log_enabled(log, level)) {                                                      \
+            const sc_log_field fields_[] = {{0}, ##__VA_ARGS__};                               \
+            sc_log_write(log, level, msg, fields_ + 1,                                         \
+                         sizeof(fields_) / sizeof(*fields_) - 1);                              \
+        }                                                                                      \
     } while (0)
-#define SC_ERROR(log, msg, ...) SC_LOG(log, SC_LOG_ERROR, msg __VA_OPT__(, ) __VA_ARGS__)
-#define SC_WARN(log, msg, ...)  SC_LOG(log, SC_LOG_WARN, msg __VA_OPT__(, ) __VA_ARGS__)
-#define SC_INFO(log, msg, ...)  SC_LOG(log, SC_LOG_INFO, msg __VA_OPT__(, ) __VA_ARGS__)
-#define SC_DEBUG(log, msg, ...) SC_LOG(log, SC_LOG_DEBUG, msg __VA_OPT__(, ) __VA_ARGS__)
-#define SC_TRACE(log, msg, ...) SC_LOG(log, SC_LOG_TRACE, msg __VA_OPT__(, ) __VA_ARGS__)
+#define SC_ERROR(log, msg, ...) SC_LOG(log, SC_LOG_ERROR, msg, ##__VA_ARGS__)
+#define SC_WARN(log, msg, ...)  SC_LOG(log, SC_LOG_WARN, msg, ##__VA_ARGS__)
+#define SC_INFO(log, msg, ...)  SC_LOG(log, SC_LOG_INFO, msg, ##__VA_ARGS__)
+#define SC_DEBUG(log, msg, ...) SC_LOG(log, SC_LOG_DEBUG, msg, ##__VA_ARGS__)
+#define SC_TRACE(log, msg, ...) SC_LOG(log, SC_LOG_TRACE, msg, ##__VA_ARGS__)

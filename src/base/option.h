@@ -53,10 +53,10 @@ typedef struct sc_option_group {
     size_t size; // of the settings struct
 } sc_option_group;
 
-#define SC_OPTION_GROUP(group, table, type)                                                      \
-    {                                                                                            \
-        .name = (group), .rows = (table), .count = sizeof(table) / sizeof((table)[0]),           \
-        .size = sizeof(type)                                                                     \
+#define SC_OPTION_GROUP(group, table, type)                                                    \
+    {                                                                                          \
+        .name = (group), .rows = (table), .count = sizeof(table) / sizeof((table)[0]),         \
+        .size = sizeof(type)                                                                   \
     }
 
 typedef struct sc_options sc_options;

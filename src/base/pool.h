@@ -15,7 +15,8 @@ struct sc_pool_params {
     const char *name;   // thread name prefix, at most 10 characters; NULL = "pool"
 };
 
-sc_pool *sc_pool_open(const struct sc_pool_params *params); // NULL when no thread can be started
+sc_pool *
+sc_pool_open(const struct sc_pool_params *params); // NULL when no thread can be started
 // Runs what was posted already, then joins the threads.
 void sc_pool_close(sc_pool **ppool);
 

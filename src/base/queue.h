@@ -15,9 +15,9 @@
 typedef struct sc_queue sc_queue;
 
 struct sc_queue_params {
-    size_t max_items;          // 0 = 16
-    size_t max_bytes;          // 0 = unlimited
-    void (*drop)(void *item);  // frees an item left behind at sc_queue_free(); NULL = leak-free
+    size_t max_items;         // 0 = 16
+    size_t max_bytes;         // 0 = unlimited
+    void (*drop)(void *item); // frees an item left behind at sc_queue_free(); NULL = leak-free
 };
 
 sc_queue *sc_queue_new(const struct sc_queue_params *params); // never NULL

@@ -35,7 +35,8 @@ void sc_blobs_new_key(char *key, const char *ext);
 // size_hint in bytes (0 = unknown) sets that much aside where the file system can, so that a full
 // disk is refused before the first byte: SC_ENOSPACE. SC_EARG: no valid key, as from all below.
 // SC_EEXISTS: the key is taken.
-int sc_blob_writer_open(sc_blob_writer **pw, sc_blobs *blobs, const char *key, int64_t size_hint);
+int sc_blob_writer_open(sc_blob_writer **pw, sc_blobs *blobs, const char *key,
+                        int64_t size_hint);
 // SC_ENOSPACE or SC_EIO; the writer can then only be aborted.
 int sc_blob_writer_write(sc_blob_writer *w, const void *data, size_t size);
 int64_t sc_blob_writer_size(const sc_blob_writer *w); // bytes so far

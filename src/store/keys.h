@@ -14,10 +14,10 @@
 typedef struct sc_keys sc_keys;
 
 struct sc_keys_params {
-    const char *backend;      // "memory"
-    size_t max_items;         // 0 = 65536; the soonest to expire goes first when full
-    size_t max_bytes;         // of keys and values together; 0 = 64 MiB; likewise
-    int64_t (*now)(void);     // ns, monotonic; NULL = sc_clock_now (tests pass their own)
+    const char *backend;  // "memory"
+    size_t max_items;     // 0 = 65536; the soonest to expire goes first when full
+    size_t max_bytes;     // of keys and values together; 0 = 64 MiB; likewise
+    int64_t (*now)(void); // ns, monotonic; NULL = sc_clock_now (tests pass their own)
 };
 
 // SC_EARG for an unknown backend.

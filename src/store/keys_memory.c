@@ -88,7 +88,8 @@ static void forget(struct memory_keys *mem, struct item *item)
 static void expire(struct memory_keys *mem)
 {
     int64_t now = mem->now();
-    while (mem->count && mem->heap[0]->expires <= now)
+    // forget() moves another item to heap[0], which the analyser cannot know.
+    while (mem->count && mem->heap[0]->expires <= now) // NOLINT(clang-analyzer-unix.Malloc)
         forget(mem, mem->heap[0]);
 }
 
@@ -135,7 +136,7 @@ static int insert(struct memory_keys *mem, const char *key, char *value, int64_t
     if (bytes > mem->max_bytes)
         return SC_ELIMIT;
     while (mem->count && (mem->count >= mem->max_items || bytes > mem->max_bytes - mem->bytes))
-        forget(mem, mem->heap[0]);
+        forget(mem, mem->heap[0]); // NOLINT(clang-analyzer-unix.Malloc): as in expire()
     if (mem->count == mem->bucket_count && grow(mem))
         return SC_ENOMEM;
     struct item *item = sc_try_calloc(1, sizeof(*item) + key_size);
