@@ -1,0 +1,217 @@
+#include "media/scene.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "media/frame.h"
+
+static sc_scene *open_scene(const struct sc_scene_params *params)
+{
+    sc_scene *scene;
+    sc_err err = {0};
+    assert_int_equal(sc_scene_open(&scene, params, &err), SC_OK);
+    return scene;
+}
+
+static uint64_t hash_of(sc_scene *scene, int64_t n)
+{
+    AVFrame *frame = sc_scene_frame_new(scene);
+    assert_non_null(frame);
+    sc_scene_render(scene, n, frame);
+    assert_int_equal(frame->pts, n);
+    assert_int_equal(frame->colorspace, AVCOL_SPC_BT709);
+    assert_int_equal(frame->color_range, AVCOL_RANGE_MPEG);
+    uint64_t hash = sc_frame_hash(frame);
+    av_frame_free(&frame);
+    return hash;
+}
+
+static void same_seed_same_frames(void **state)
+{
+    (void)state;
+    struct sc_scene_params params = {.width = 320, .height = 240, .seed = 7};
+    sc_scene *a = open_scene(&params), *b = open_scene(&params);
+    params.seed = 8;
+    sc_scene *other = open_scene(&params);
+    uint64_t first = hash_of(a, 0), later = hash_of(a, 40);
+    assert_int_equal(hash_of(b, 40), later);
+    assert_int_equal(hash_of(b, 0), first); // going back plays the match again
+    assert_int_not_equal(first, later);
+    assert_int_not_equal(hash_of(other, 0), first);
+    sc_scene_close(&a);
+    sc_scene_close(&b);
+    sc_scene_close(&other);
+    assert_null(other);
+}
+
+// Extremes of size, rate and every knob.
+static void every_size_and_rate_renders(void **state)
+{
+    (void)state;
+    static const struct sc_scene_params cases[] = {
+        {.width = 128, .height = 64},
+        {.width = 130, .height = 98, .fps = {24000, 1001}, .zoom = 8, .pan_x = 1, .pan_y = -1},
+        {.width = 426, .height = 240, .fps = {1, 1}, .zoom = 0.5, .blur = 4, .noise = 20},
+        {.width = 240, .height = 426, .fps = {240, 1}, .light = 1.6, .noise = -1},
+    };
+    for (size_t i = 0; i < SC_COUNT(cases); i++) {
+        struct sc_scene_box boxes[SC_SCENE_MAX_BOXES];
+        sc_scene *scene = open_scene(&cases[i]);
+        assert_int_not_equal(hash_of(scene, 0), hash_of(scene, 30));
+        int count = sc_scene_boxes(scene, 30, boxes);
+        assert_in_range(count, 0, SC_SCENE_MAX_BOXES);
+        sc_scene_close(&scene);
+    }
+}
+
+static void bad_params_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sc_scene_params params;
+        const char *field;
+    } cases[] = {
+        {{.width = 321}, "width"},  {{.width = 126}, "width"}, {{.height = 8194}, "height"},
+        {{.height = -2}, "height"}, {{.fps = {30, 0}}, "fps"}, {{.fps = {1000, 1}}, "fps"},
+        {{.zoom = NAN}, "zoom"},    {{.pan_x = 1.5}, "pan_x"}, {{.noise = 21}, "noise"},
+        {{.light = -1}, "light"},
+    };
+    for (size_t i = 0; i < SC_COUNT(cases); i++) {
+        sc_scene *scene;
+        sc_err err = {0};
+        assert_int_equal(sc_scene_open(&scene, &cases[i].params, &err), SC_EARG);
+        assert_string_equal(err.field, cases[i].field);
+        assert_null(scene);
+    }
+}
+
+static int chroma(const AVFrame *frame, int plane, double x, double y)
+{
+    return frame->data[plane][(ptrdiff_t)(y / 2) * frame->linesize[plane] + (int)(x / 2)];
+}
+
+// Does the box show much of the team's colour? Home is red (Cr high), away blue (Cb high).
+static bool shows_team(const AVFrame *frame, const struct sc_scene_box *box)
+{
+    int match = 0;
+    for (double y = box->y1 + 1; y < box->y2 - 1; y += 2)
+        for (double x = box->x1 + 1; x < box->x2 - 1; x += 2)
+            match += chroma(frame, box->team == 0 ? 2 : 1, x, y) > 150;
+    return match >= 6;
+}
+
+static void check_box(const struct sc_scene_box *box, int width, int height)
+{
+    assert_true(box->x1 >= 0 && box->x1 < box->x2 && box->x2 <= (float)width);
+    assert_true(box->y1 >= 0 && box->y1 < box->y2 && box->y2 <= (float)height);
+    assert_true(box->visible >= 0.25f && box->visible <= 1.0001f);
+}
+
+static void truth_lies_on_players(void **state)
+{
+    (void)state;
+    struct sc_scene_params params = {
+        .seed = 3, .kit = {0xd01010, 0x1020d0}, .noise = -1, .no_overlay = true, .zoom = 1.5};
+    sc_scene *scene = open_scene(&params);
+    AVFrame *frame = sc_scene_frame_new(scene);
+    struct sc_scene_box boxes[SC_SCENE_MAX_BOXES];
+    int players = 0, shown = 0, balls = 0;
+    for (int64_t n = 0; n < 300; n += 30) {
+        sc_scene_render(scene, n, frame);
+        int count = sc_scene_boxes(scene, n, boxes);
+        for (int i = 0; i < count; i++) {
+            check_box(&boxes[i], 1280, 720);
+            balls += boxes[i].cls == SC_SCENE_BALL;
+            if (boxes[i].cls == SC_SCENE_BALL || boxes[i].keeper || boxes[i].visible < 0.9f)
+                continue;
+            players++;
+            shown += shows_team(frame, &boxes[i]);
+        }
+    }
+    assert_true(players > 80);
+    assert_true(shown >= players * 95 / 100); // a few are hidden by others
+    assert_true(balls > 0);
+    av_frame_free(&frame);
+    sc_scene_close(&scene);
+}
+
+static void ball_is_bright_in_its_box(void **state)
+{
+    (void)state;
+    sc_scene *scene = open_scene(&(struct sc_scene_params){.noise = -1, .no_overlay = true});
+    AVFrame *frame = sc_scene_frame_new(scene);
+    struct sc_scene_box boxes[SC_SCENE_MAX_BOXES];
+    int bright = 0;
+    for (int64_t n = 0; n < 200; n += 20) {
+        sc_scene_render(scene, n, frame);
+        int count = sc_scene_boxes(scene, n, boxes);
+        const struct sc_scene_box *ball = &boxes[count - 1];
+        assert_int_equal(ball->cls, SC_SCENE_BALL);
+        assert_int_equal(ball->team, -1);
+        int x = (int)((ball->x1 + ball->x2) / 2), y = (int)((ball->y1 + ball->y2) / 2);
+        bright += frame->data[0][(ptrdiff_t)y * frame->linesize[0] + x] > 170;
+    }
+    assert_true(bright >= 7); // players run across it now and then
+    av_frame_free(&frame);
+    sc_scene_close(&scene);
+}
+
+// No one jumps: between two frames at 30 a second a player moves less than 0.4 m.
+static void motion_is_smooth(void **state)
+{
+    (void)state;
+    sc_scene *scene =
+        open_scene(&(struct sc_scene_params){.width = 640, .height = 360, .seed = 5});
+    struct sc_scene_box was[SC_SCENE_MAX_BOXES], is[SC_SCENE_MAX_BOXES];
+    int last = sc_scene_boxes(scene, 0, was), moved = 0;
+    for (int64_t n = 1; n < 900; n++) {
+        int count = sc_scene_boxes(scene, n, is);
+        for (int i = 0; i < count && i < last; i++) {
+            if (is[i].id != was[i].id || is[i].cls == SC_SCENE_BALL)
+                continue;
+            double d = fabs((is[i].x1 + is[i].x2 - was[i].x1 - was[i].x2) / 2);
+            assert_true(d < 4);
+            moved += d > 0.2;
+        }
+        memcpy(was, is, sizeof(is));
+        last = count;
+    }
+    assert_true(moved > 900);
+    sc_scene_close(&scene);
+}
+
+static void stamp_is_read_back(void **state)
+{
+    (void)state;
+    sc_scene *scene = open_scene(&(struct sc_scene_params){.width = 128, .height = 64});
+    AVFrame *frame = sc_scene_frame_new(scene);
+    static const int64_t numbers[] = {0, 1, 255, 4660};
+    for (size_t i = 0; i < SC_COUNT(numbers); i++) {
+        sc_scene_render(scene, numbers[i], frame);
+        assert_int_equal(sc_scene_read_stamp(frame), numbers[i]);
+    }
+    memset(frame->data[0], 120, (size_t)frame->linesize[0] * 8);
+    assert_int_equal(sc_scene_read_stamp(frame), -1);
+    av_frame_free(&frame);
+    sc_scene_close(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_seed_same_frames),
+        cmocka_unit_test(every_size_and_rate_renders),
+        cmocka_unit_test(bad_params_are_named),
+        cmocka_unit_test(truth_lies_on_players),
+        cmocka_unit_test(ball_is_bright_in_its_box),
+        cmocka_unit_test(motion_is_smooth),
+        cmocka_unit_test(stamp_is_read_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
