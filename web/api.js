@@ -45,6 +45,11 @@ export class Problem extends Error {
         this.advice = ADVICE[status] || 'Try again. If it stays so, look at the server\u2019s log.';
     }
 
+    // Whether the same request may succeed later.
+    get passing() {
+        return [0, 401, 408, 429].includes(this.status) || this.status >= 500;
+    }
+
     get text() {
         const about = this.field ? ` (${this.field})` : '';
         const end = this.detail && !/[.!?]$/.test(this.detail) ? '.' : '';

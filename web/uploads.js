@@ -145,7 +145,7 @@ function paint(upload) {
     row.node.dataset.state = upload.state;
     row.bar.hidden = failed;
     row.status.hidden = failed;
-    row.again.hidden = !failed;
+    row.again.hidden = !(failed && problem.passing);
     row.problem.hidden = !failed;
     row.stop.setAttribute('aria-label', `${failed ? 'Dismiss' : 'Cancel'} ${upload.file.name}`);
     row.stop.title = failed ? 'Dismiss' : 'Cancel';
