@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { accessibleNames, lowContrast } from './checks.mjs';
 import { FPS, FRAMES, GOP, makeClip, readStamp } from './clip.mjs';
-import { makeFolder, removeFolder, startServer } from './server.mjs';
+import { makeFolder, removeFolders, startServer } from './server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const LAST = FRAMES - 1;
@@ -15,7 +15,6 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
     '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 let browser;
-let folder;
 let clip;
 let server;
 let page;
@@ -23,15 +22,14 @@ let complaints; // console errors and failed scripts of the page under test
 let expected;   // what of these the test brings about itself
 
 before(async () => {
-    folder = await makeFolder();
-    clip = join(folder, 'stamped clip.mp4');
+    clip = join(await makeFolder(), 'stamped clip.mp4');
     await makeClip(clip);
     browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
 });
 
 after(async () => {
     await browser?.close();
-    await removeFolder(folder);
+    await removeFolders();
 });
 
 async function openPage(options = {}) {

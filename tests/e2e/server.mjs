@@ -7,8 +7,14 @@ import { join, resolve } from 'node:path';
 const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
 const START_MS = 20000;
 
-export const makeFolder = () => mkdtemp(join(tmpdir(), 'saccade-e2e-'));
-export const removeFolder = (folder) => rm(folder, { recursive: true, force: true });
+const folders = [];
+
+export async function makeFolder() {
+    folders.push(await mkdtemp(join(tmpdir(), 'saccade-e2e-')));
+    return folders.at(-1);
+}
+
+export const removeFolders = () => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
 
 // Resolves once the server says where it listens: {url, port, stop()}.
 export function startServer(folder, ...flags) {
