@@ -45,6 +45,7 @@ struct sc_http {
     sc_timers *timers;
     struct MHD_Daemon *daemon;
     int listen_fd, port;
+    char url[320];
     uint64_t id_seed;
     char *openapi; // JSON text
     size_t openapi_size;

@@ -209,6 +209,9 @@ int sc_http_open(sc_http **phttp, const struct sc_http_params *params, sc_err *e
                          &http->port, err);
     if (ret)
         goto end;
+    bool v6 = strchr(http->settings->host, ':') != NULL;
+    snprintf(http->url, sizeof(http->url), v6 ? "http://[%s]:%d" : "http://%s:%d",
+             http->settings->host, http->port);
     http->timers = sc_timers_open();
     if (!http->timers) {
         ret = sc_fail(err, SC_ENOMEM, "no thread for timers could be started");
@@ -223,6 +226,11 @@ end:
         sc_http_close(&http);
     *phttp = http;
     return ret;
+}
+
+const char *sc_http_url(const sc_http *http)
+{
+    return http->url;
 }
 
 int sc_http_port(const sc_http *http)

@@ -119,6 +119,8 @@ const struct sc_index_info *sc_index_get_info(const sc_index *ix);
 int64_t sc_index_ticks(const sc_index *ix, int64_t n);
 int64_t sc_index_frame_packet(const sc_index *ix, int64_t n);
 uint64_t sc_index_hash(const sc_index *ix, int64_t n); // 0 = none stored
+// A verification found that entering at the frame's own entry gives another picture.
+bool sc_index_differs(const sc_index *ix, int64_t n);
 bool sc_index_is_key(const sc_index *ix, int64_t n);
 int64_t sc_index_pts_ns(const sc_index *ix, int64_t n);
 struct sc_packet_info sc_index_packet(const sc_index *ix, int64_t packet);

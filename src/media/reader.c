@@ -1,0 +1,611 @@
+// Requests, groups and workers: who waits for what, and in which order it is decoded.
+#include "media/reader.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "media/reader_internal.h"
+
+#define QUIET_NS       (20 * SC_NS_PER_MS) // background work waits for a lull this long
+#define STEP           8                   // asking this near the last frame is walking, not jumping
+#define PREFETCH_SHARE 8                   // of the frame cache's budget
+
+// --- groups -----------------------------------------------------------------------------------
+
+// Puts the read where its n belongs; the same n stays in order of asking.
+static void insert_read(struct sc_group *group, struct sc_read *read)
+{
+    struct sc_read **at = &group->reads;
+    while (*at && (*at)->n <= read->n)
+        at = &(*at)->next;
+    read->next = *at;
+    *at = read;
+}
+
+static struct sc_group *find_group(struct sc_group *list, const sc_reader *reader, int64_t entry)
+{
+    for (struct sc_group *g = list; g; g = g->next) {
+        if (g->reader == reader && g->index == reader->index && g->entry == entry)
+            return g;
+    }
+    return NULL;
+}
+
+static void append_group(struct sc_group **list, struct sc_group *group)
+{
+    while (*list)
+        list = &(*list)->next;
+    group->next = NULL;
+    *list = group;
+}
+
+static void remove_group(struct sc_group **list, struct sc_group *group)
+{
+    while (*list != group)
+        list = &(*list)->next;
+    *list = group->next;
+}
+
+static void free_group(struct sc_group *group)
+{
+    sc_index_unref(&group->index);
+    free(group);
+}
+
+static void count_waiting(sc_reader_engine *engine, bool background, int delta)
+{
+    if (!background)
+        atomic_fetch_add(&engine->interactive_waiting, delta);
+}
+
+// A background group that somebody now waits for joins the others.
+static void promote(sc_reader_engine *engine, struct sc_group *group)
+{
+    if (!group->running) {
+        remove_group(&engine->queue[1], group);
+        append_group(&engine->queue[0], group);
+    }
+    atomic_store(&group->background, false);
+    count_waiting(engine, false, 1);
+}
+
+// Lock held. Joins the read to a group of its entry, or makes one.
+static void enqueue(sc_reader *reader, struct sc_read *read)
+{
+    sc_reader_engine *engine = reader->engine;
+    bool background = read->flags & SC_READ_BACKGROUND;
+    int64_t entry = sc_index_entry_for(reader->index, read->n);
+    struct sc_group *group = find_group(engine->running, reader, entry);
+    if (!group)
+        group = find_group(engine->queue[0], reader, entry);
+    if (!group)
+        group = find_group(engine->queue[1], reader, entry);
+    if (!group) {
+        group = sc_new(struct sc_group);
+        group->reader = reader;
+        group->index = sc_index_ref(reader->index);
+        group->uid = reader->uid;
+        group->entry = entry;
+        group->background = background;
+        append_group(&engine->queue[background], group);
+        count_waiting(engine, background, 1);
+        reader->active++;
+    } else {
+        engine->stats.merged++;
+        if (group->background && !background)
+            promote(engine, group);
+    }
+    insert_read(group, read);
+    engine->pending++;
+    pthread_cond_signal(&engine->work);
+}
+
+void sc_group_complete(struct sc_group *group, int64_t n, int ret, sc_frame *frame,
+                       const sc_err *err)
+{
+    sc_reader_engine *engine = group->reader->engine;
+    struct sc_read *done = NULL, **tail = &done, **at;
+    pthread_mutex_lock(&engine->lock);
+    for (at = &group->reads; *at && (*at)->n < n;)
+        at = &(*at)->next;
+    while (*at && (*at)->n == n) {
+        *tail = *at;
+        tail = &(*at)->next;
+        *at = (*at)->next;
+        engine->pending--;
+        engine->stats.delivered++;
+    }
+    *tail = NULL;
+    pthread_mutex_unlock(&engine->lock);
+    while (done) {
+        struct sc_read *read = done;
+        done = read->next;
+        read->fn(read->arg, ret, sc_frame_ref(frame), err);
+        free(read);
+    }
+}
+
+// Completes whatever is left of a group with an error.
+static void fail_group(struct sc_group *group, int ret, const sc_err *err)
+{
+    sc_reader_engine *engine = group->reader->engine;
+    for (;;) {
+        pthread_mutex_lock(&engine->lock);
+        int64_t n = group->reads ? group->reads->n : -1;
+        pthread_mutex_unlock(&engine->lock);
+        if (n < 0)
+            return;
+        sc_group_complete(group, n, ret, NULL, err);
+    }
+}
+
+// --- workers ----------------------------------------------------------------------------------
+
+// Lock held. The next group to decode, or NULL; *wait_ns says how long background work still has
+// to hold back.
+static struct sc_group *pick(sc_reader_engine *engine, int64_t *wait_ns)
+{
+    struct sc_group *group = engine->queue[0];
+    *wait_ns = 0;
+    if (!group && engine->queue[1]) {
+        *wait_ns = engine->last_interactive_ns + QUIET_NS - sc_clock_now();
+        if (*wait_ns <= 0 && !atomic_load(&engine->interactive_waiting))
+            group = engine->queue[1];
+        else if (*wait_ns <= 0)
+            *wait_ns = QUIET_NS;
+    }
+    if (!group)
+        return NULL;
+    remove_group(&engine->queue[group->background], group);
+    group->running = true;
+    append_group(&engine->running, group);
+    engine->running_count++;
+    return group;
+}
+
+static void wait_for_work(sc_reader_engine *engine, int64_t wait_ns)
+{
+    if (wait_ns <= 0) {
+        pthread_cond_wait(&engine->work, &engine->lock);
+        return;
+    }
+    int64_t until = sc_clock_now() + wait_ns;
+    struct timespec ts = {until / SC_NS_PER_S, until % SC_NS_PER_S};
+    pthread_cond_timedwait(&engine->work, &engine->lock, &ts);
+}
+
+// Lock held. A group with reads left goes back to its queue, an empty one ends.
+static void put_back(sc_reader_engine *engine, struct sc_group *group)
+{
+    remove_group(&engine->running, group);
+    engine->running_count--;
+    group->running = false;
+    if (!group->background)
+        engine->last_interactive_ns = sc_clock_now();
+    if (group->reads) {
+        append_group(&engine->queue[group->background], group);
+        return;
+    }
+    count_waiting(engine, group->background, -1);
+    group->reader->active--;
+    free_group(group);
+    pthread_cond_broadcast(&engine->idle);
+}
+
+static void run_group(sc_reader_engine *engine, struct sc_group *group)
+{
+    bool wide = engine->running_count == 1 && !engine->queue[0];
+    pthread_mutex_unlock(&engine->lock);
+    sc_err err = {0};
+    int ret = sc_group_decode(group, wide, &err);
+    if (atomic_load(&group->reader->closing))
+        ret = sc_fail(&err, SC_ECANCELLED, "the video was closed");
+    if (ret < 0 && ret != SC_EAGAIN)
+        fail_group(group, ret, &err);
+    pthread_mutex_lock(&engine->lock);
+}
+
+static void *worker(void *arg)
+{
+    sc_reader_engine *engine = arg;
+    int64_t wait_ns;
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->stopping) {
+        struct sc_group *group = pick(engine, &wait_ns);
+        if (group) {
+            run_group(engine, group);
+            put_back(engine, group);
+        } else {
+            wait_for_work(engine, wait_ns);
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return NULL;
+}
+
+// --- engine -----------------------------------------------------------------------------------
+
+static void *ref_frame(void *frame)
+{
+    return sc_frame_ref(frame);
+}
+
+static void unref_frame(void *frame)
+{
+    sc_frame *f = frame;
+    sc_frame_unref(&f);
+}
+
+static void init_lock(sc_reader_engine *engine)
+{
+    pthread_condattr_t attr;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&engine->work, &attr);
+    pthread_cond_init(&engine->idle, NULL);
+    pthread_condattr_destroy(&attr);
+}
+
+sc_reader_engine *sc_reader_engine_open(const struct sc_reader_engine_params *params)
+{
+    sc_reader_engine *engine = sc_new(sc_reader_engine);
+    engine->params = *params;
+    int threads = params->threads > 0 ? params->threads : sc_cpu_count();
+    if (!engine->params.frame_cache_bytes)
+        engine->params.frame_cache_bytes = (size_t)256 << 20;
+    if (!engine->params.max_decoders)
+        engine->params.max_decoders = 4 + threads;
+    if (!engine->params.max_pending)
+        engine->params.max_pending = 4096;
+    engine->cache = sc_cache_new(&(struct sc_cache_params){
+        .max_bytes = engine->params.frame_cache_bytes,
+        .shards = 1, // frames are few and large: an even split would waste budget
+        .ref = ref_frame,
+        .unref = unref_frame,
+    });
+    init_lock(engine);
+    atomic_init(&engine->next_uid, 1);
+    engine->threads = sc_xcalloc((size_t)threads, sizeof(*engine->threads));
+    for (; engine->thread_count < threads; engine->thread_count++) {
+        if (pthread_create(&engine->threads[engine->thread_count], NULL, worker, engine))
+            break;
+    }
+    if (!engine->thread_count)
+        sc_reader_engine_close(&engine);
+    return engine;
+}
+
+void sc_reader_engine_close(sc_reader_engine **pengine)
+{
+    sc_reader_engine *engine = pengine ? *pengine : NULL;
+    if (!engine)
+        return;
+    pthread_mutex_lock(&engine->lock);
+    engine->stopping = true;
+    pthread_cond_broadcast(&engine->work);
+    pthread_mutex_unlock(&engine->lock);
+    for (int i = 0; i < engine->thread_count; i++)
+        pthread_join(engine->threads[i], NULL);
+    pthread_mutex_lock(&engine->lock);
+    sc_slots_close(engine, 0);
+    pthread_mutex_unlock(&engine->lock);
+    sc_cache_free(&engine->cache);
+    pthread_cond_destroy(&engine->work);
+    pthread_cond_destroy(&engine->idle);
+    pthread_mutex_destroy(&engine->lock);
+    free(engine->threads);
+    free(engine);
+    *pengine = NULL;
+}
+
+void sc_reader_engine_get_stats(sc_reader_engine *engine, struct sc_reader_stats *stats)
+{
+    struct sc_cache_stats cache;
+    sc_cache_get_stats(engine->cache, &cache);
+    pthread_mutex_lock(&engine->lock);
+    *stats = engine->stats;
+    stats->decoders = engine->slot_count;
+    pthread_mutex_unlock(&engine->lock);
+    stats->decoded = atomic_load(&engine->decoded);
+    stats->hits = cache.hits;
+    stats->misses = cache.misses;
+    stats->cache_bytes = cache.bytes;
+    stats->cache_items = cache.items;
+}
+
+// --- readers ----------------------------------------------------------------------------------
+
+sc_reader *sc_reader_open(sc_reader_engine *engine, sc_index *index, const char *path)
+{
+    sc_reader *reader = sc_new(sc_reader);
+    reader->engine = engine;
+    reader->index = sc_index_ref(index);
+    reader->path = sc_xstrdup(path);
+    reader->uid = atomic_fetch_add(&engine->next_uid, 1);
+    reader->last = reader->before = reader->doubt_n = -1;
+    reader->back_count = sc_index_get_info(index)->entries;
+    reader->back = sc_try_calloc((size_t)reader->back_count, 1);
+    if (!reader->back)
+        reader->back_count = 0; // nothing is learnt, all else works
+    return reader;
+}
+
+// Lock held. Takes this reader's groups out of a queue.
+static struct sc_group *take_groups(sc_reader *reader, struct sc_group **queue)
+{
+    struct sc_group *mine = NULL;
+    for (struct sc_group **at = queue; *at;) {
+        struct sc_group *group = *at;
+        if (group->reader != reader) {
+            at = &group->next;
+            continue;
+        }
+        *at = group->next;
+        count_waiting(reader->engine, group->background, -1);
+        append_group(&mine, group);
+    }
+    return mine;
+}
+
+static void cancel_groups(sc_reader *reader, struct sc_group *groups)
+{
+    sc_err err = {0};
+    int ret = sc_fail(&err, SC_ECANCELLED, "the video was closed");
+    while (groups) {
+        struct sc_group *group = groups;
+        groups = group->next;
+        fail_group(group, ret, &err);
+        free_group(group);
+        pthread_mutex_lock(&reader->engine->lock);
+        reader->active--;
+        pthread_mutex_unlock(&reader->engine->lock);
+    }
+}
+
+void sc_reader_close(sc_reader **preader)
+{
+    sc_reader *reader = preader ? *preader : NULL;
+    if (!reader)
+        return;
+    sc_reader_engine *engine = reader->engine;
+    pthread_mutex_lock(&engine->lock);
+    atomic_store(&reader->closing, true);
+    do {
+        struct sc_group *waiting = take_groups(reader, &engine->queue[0]);
+        struct sc_group *background = take_groups(reader, &engine->queue[1]);
+        pthread_mutex_unlock(&engine->lock);
+        cancel_groups(reader, waiting);
+        cancel_groups(reader, background);
+        pthread_mutex_lock(&engine->lock);
+        if (reader->active)
+            pthread_cond_wait(&engine->idle, &engine->lock);
+    } while (reader->active);
+    sc_slots_close_reader(engine, reader);
+    pthread_mutex_unlock(&engine->lock);
+    sc_cache_drop_hi(engine->cache, reader->uid);
+    sc_index_unref(&reader->index);
+    free(reader->path);
+    free(reader->back);
+    free(reader);
+    *preader = NULL;
+}
+
+void sc_reader_set_index(sc_reader *reader, sc_index *index)
+{
+    sc_reader_engine *engine = reader->engine;
+    sc_index_ref(index);
+    pthread_mutex_lock(&engine->lock);
+    sc_index *old = reader->index;
+    reader->index = index;
+    reader->back_count = 0; // learnt for the old entries
+    uint64_t uid = reader->uid;
+    reader->uid = atomic_fetch_add(&engine->next_uid, 1); // numbers may mean other frames now
+    sc_slots_close_reader(engine, reader);
+    pthread_mutex_unlock(&engine->lock);
+    sc_cache_drop_hi(engine->cache, uid);
+    sc_index_unref(&old);
+}
+
+sc_index *sc_reader_index(sc_reader *reader)
+{
+    pthread_mutex_lock(&reader->engine->lock);
+    sc_index *index = sc_index_ref(reader->index);
+    pthread_mutex_unlock(&reader->engine->lock);
+    return index;
+}
+
+// --- requests ---------------------------------------------------------------------------------
+
+sc_frame *sc_reader_peek(sc_reader *reader, int64_t n)
+{
+    return sc_cache_get(reader->engine->cache, (sc_key){reader->uid, (uint64_t)n});
+}
+
+bool sc_reader_cached(sc_reader *reader, int64_t n)
+{
+    return sc_cache_peek(reader->engine->cache, (sc_key){reader->uid, (uint64_t)n});
+}
+
+static void ignore_frame(void *arg, int ret, sc_frame *frame, const sc_err *err)
+{
+    (void)arg, (void)ret, (void)err;
+    sc_frame_unref(&frame);
+}
+
+// Lock held. Asks for the frames likely to be asked for next: the following ones for a reader
+// that walks forward, the rest of the GOP after a jump; as much as an eighth of the cache holds.
+static void prefetch(sc_reader *reader, int64_t n)
+{
+    sc_reader_engine *engine = reader->engine;
+    const struct sc_index_info *info = sc_index_get_info(reader->index);
+    int64_t bytes = (int64_t)info->width * info->height * 3 / 2 + 1;
+    int64_t room = (int64_t)engine->params.frame_cache_bytes / PREFETCH_SHARE / bytes;
+    int64_t entry = sc_index_entry_for(reader->index, n), end = info->frames;
+    bool walking = reader->before >= 0 && n > reader->before && n <= reader->before + STEP;
+    if (!walking && entry + 1 < info->entries)
+        end = sc_index_entry(reader->index, entry + 1).first_exact;
+    if (n + room < end)
+        end = n + room;
+    for (int64_t i = n + 1; i < end && engine->pending < engine->params.max_pending / 2; i++) {
+        if (sc_cache_peek(engine->cache, (sc_key){reader->uid, (uint64_t)i}))
+            continue;
+        struct sc_read *read = sc_new(struct sc_read);
+        *read = (struct sc_read){.n = i, .flags = SC_READ_BACKGROUND, .fn = ignore_frame};
+        enqueue(reader, read);
+    }
+}
+
+// Lock held. Background reads left over from an older guess are dropped when a new one is made.
+static void drop_guesses(sc_reader *reader)
+{
+    sc_reader_engine *engine = reader->engine;
+    for (struct sc_group *g = engine->queue[1]; g; g = g->next) {
+        if (g->reader != reader)
+            continue;
+        for (struct sc_read **at = &g->reads; *at;) {
+            struct sc_read *read = *at;
+            if (read->fn != ignore_frame) {
+                at = &read->next;
+                continue;
+            }
+            *at = read->next;
+            engine->pending--;
+            free(read);
+        }
+    }
+}
+
+static void note_pattern(sc_reader *reader, int64_t n, int flags)
+{
+    sc_reader_engine *engine = reader->engine;
+    if (flags & SC_READ_BACKGROUND)
+        return;
+    reader->before = reader->last;
+    reader->last = n;
+    engine->last_interactive_ns = sc_clock_now();
+}
+
+int sc_reader_get(sc_reader *reader, int64_t n, int flags, sc_frame_fn *fn, void *arg)
+{
+    sc_reader_engine *engine = reader->engine;
+    pthread_mutex_lock(&engine->lock);
+    int ret = n < 0 || n >= sc_index_get_info(reader->index)->frames ? SC_ERANGE : SC_OK;
+    sc_frame *frame = NULL;
+    if (ret >= 0) {
+        note_pattern(reader, n, flags);
+        frame = sc_cache_get(engine->cache, (sc_key){reader->uid, (uint64_t)n});
+    }
+    if (ret >= 0 && !frame) {
+        ret = atomic_load(&reader->closing)                   ? SC_ECANCELLED
+              : engine->pending >= engine->params.max_pending ? SC_EBUSY
+                                                              : SC_OK;
+    }
+    if (ret >= 0 && !frame) {
+        struct sc_read *read = sc_new(struct sc_read);
+        *read = (struct sc_read){.n = n, .flags = flags, .fn = fn, .arg = arg};
+        enqueue(reader, read);
+    }
+    if (ret >= 0 && !(flags & SC_READ_BACKGROUND) && !engine->params.no_prefetch) {
+        drop_guesses(reader);
+        prefetch(reader, n);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (frame)
+        fn(arg, SC_OK, frame, NULL);
+    return ret;
+}
+
+struct sync_read {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool finished;
+    int ret;
+    sc_frame *frame;
+    sc_err err;
+};
+
+static void finish_sync(void *arg, int ret, sc_frame *frame, const sc_err *err)
+{
+    struct sync_read *sync = arg;
+    pthread_mutex_lock(&sync->lock);
+    sync->ret = ret;
+    sync->frame = frame;
+    if (err)
+        sync->err = *err;
+    sync->finished = true;
+    pthread_cond_signal(&sync->done);
+    pthread_mutex_unlock(&sync->lock);
+}
+
+int sc_reader_get_sync(sc_reader *reader, int64_t n, int flags, sc_frame **pframe, sc_err *err)
+{
+    struct sync_read sync = {.finished = false};
+    *pframe = NULL;
+    pthread_mutex_init(&sync.lock, NULL);
+    pthread_cond_init(&sync.done, NULL);
+    int ret = sc_reader_get(reader, n, flags, finish_sync, &sync);
+    if (ret >= 0) {
+        pthread_mutex_lock(&sync.lock);
+        while (!sync.finished)
+            pthread_cond_wait(&sync.done, &sync.lock);
+        pthread_mutex_unlock(&sync.lock);
+        ret = sync.ret;
+        *pframe = sync.frame;
+    }
+    pthread_cond_destroy(&sync.done);
+    pthread_mutex_destroy(&sync.lock);
+    return ret < 0 ? sc_fail(err, ret, "%s", sc_err_text(&sync.err, ret)) : SC_OK;
+}
+
+// --- whole files ------------------------------------------------------------------------------
+
+struct each {
+    sc_index *index;
+    int64_t from, to;
+    int (*fn)(void *arg, sc_frame *frame);
+    void *arg;
+};
+
+static int each_frame(void *arg, AVFrame *av, int64_t packet)
+{
+    struct each *each = arg;
+    if (packet < 0 || packet >= sc_index_get_info(each->index)->packets)
+        return 0;
+    int64_t n = sc_index_packet(each->index, packet).frame;
+    if (n < each->from || n >= each->to)
+        return 0;
+    AVFrame *own = av_frame_clone(av);
+    sc_frame *frame = own ? sc_frame_wrap(own, n, sc_index_pts_ns(each->index, n)) : NULL;
+    if (!frame) {
+        av_frame_free(&own);
+        return SC_ENOMEM;
+    }
+    int ret = each->fn(each->arg, frame);
+    sc_frame_unref(&frame);
+    return ret;
+}
+
+int sc_reader_each(sc_reader *reader, int64_t from, int64_t to, sc_cancel *cancel,
+                   int (*fn)(void *arg, sc_frame *frame), void *arg)
+{
+    struct each each = {sc_reader_index(reader), from, to, fn, arg};
+    int64_t frames = sc_index_get_info(each.index)->frames, last = -1;
+    if (each.to > frames)
+        each.to = frames;
+    for (int64_t n = from; n < each.to; n++) {
+        int64_t packet = sc_index_frame_packet(each.index, n);
+        last = packet > last ? packet : last;
+    }
+    int ret = from < 0 || last < 0 ? SC_ERANGE : SC_OK;
+    if (ret >= 0) {
+        int64_t entry = sc_index_entry_for(each.index, from);
+        ret = sc_decode_range(each.index, reader->path, sc_index_entry(each.index, entry).packet,
+                              last + 1, reader->engine->thread_count, cancel, each_frame, &each,
+                              NULL);
+    }
+    sc_index_unref(&each.index);
+    return ret;
+}

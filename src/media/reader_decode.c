@@ -1,0 +1,504 @@
+// The decoding side of the reader: slots, passes, landing checks.
+#include <string.h>
+
+#include <libavutil/frame.h>
+
+#include "base/mem.h"
+#include "media/reader_internal.h"
+
+#define LOST_AFTER 96 // packets sent behind a target that has not come out: it is lost
+
+struct pass {
+    struct sc_group *group;
+    sc_reader_engine *engine;
+    sc_reader *reader;
+    struct sc_slot *slot;
+    AVPacket *pkt;
+    sc_err *err;
+    // The frames this pass is after, sorted by packet; done ones are -1.
+    int64_t *targets; // packets
+    int count, open;
+    int64_t first_n;     // the lowest frame number
+    int64_t last_target; // the greatest packet
+    int64_t window_from, window_to; // frame numbers kept besides, for readers going backwards
+    int64_t suspect; // a target that landed on another picture than it should, -1 none
+};
+
+// --- slots ------------------------------------------------------------------------------------
+
+static void close_slot(struct sc_slot *slot)
+{
+    sc_decoder_close(&slot->dec);
+    sc_source_close(&slot->src);
+    sc_index_unref(&slot->index);
+    free(slot);
+}
+
+static struct sc_slot *oldest_idle(sc_reader_engine *engine, const sc_reader *reader)
+{
+    struct sc_slot *oldest = NULL;
+    for (struct sc_slot *s = engine->slots; s; s = s->next) {
+        if (!s->busy && (!reader || s->reader == reader) && (!oldest || s->used < oldest->used))
+            oldest = s;
+    }
+    return oldest;
+}
+
+static void unlink_slot(sc_reader_engine *engine, struct sc_slot *slot)
+{
+    struct sc_slot **at = &engine->slots;
+    while (*at != slot)
+        at = &(*at)->next;
+    *at = slot->next;
+    engine->slot_count--;
+}
+
+static void close_unlocked(sc_reader_engine *engine, struct sc_slot *slot)
+{
+    unlink_slot(engine, slot);
+    pthread_mutex_unlock(&engine->lock);
+    close_slot(slot);
+    pthread_mutex_lock(&engine->lock);
+}
+
+void sc_slots_close(sc_reader_engine *engine, int keep)
+{
+    struct sc_slot *slot;
+    while (engine->slot_count > keep && (slot = oldest_idle(engine, NULL)))
+        close_unlocked(engine, slot);
+}
+
+void sc_slots_close_reader(sc_reader_engine *engine, const sc_reader *reader)
+{
+    struct sc_slot *slot;
+    while ((slot = oldest_idle(engine, reader)))
+        close_unlocked(engine, slot);
+}
+
+static bool holds(const struct sc_slot *slot, int64_t packet)
+{
+    for (int i = 0; i < slot->inflight_count; i++) {
+        if (slot->inflight[i] == packet)
+            return true;
+    }
+    return false;
+}
+
+// Packets to send before the first target can come out of this slot, -1 if it never can.
+static int64_t slot_cost(const struct sc_slot *slot, const struct pass *pass)
+{
+    int64_t first = pass->targets[0];
+    if (slot->busy || slot->drained || slot->reader != pass->reader ||
+        slot->index != pass->group->index || pass->first_n < slot->first_exact)
+        return -1;
+    for (int i = 0; i < pass->count; i++) {
+        if (pass->targets[i] < slot->at && !holds(slot, pass->targets[i]))
+            return -1;
+    }
+    return first < slot->at ? 0 : first - slot->at;
+}
+
+static struct sc_slot *cheapest_live(struct pass *pass, int64_t from_entry)
+{
+    struct sc_slot *best = NULL;
+    int64_t best_cost = from_entry; // starting over costs this much
+    for (struct sc_slot *s = pass->engine->slots; s; s = s->next) {
+        int64_t cost = slot_cost(s, pass);
+        if (cost >= 0 && cost <= best_cost) {
+            best = s;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+static struct sc_slot *reusable(struct pass *pass, int threads)
+{
+    struct sc_slot *best = NULL;
+    for (struct sc_slot *s = pass->engine->slots; s; s = s->next) {
+        if (!s->busy && s->reader == pass->reader && s->index == pass->group->index &&
+            s->threads == threads && (!best || s->used < best->used))
+            best = s;
+    }
+    return best;
+}
+
+static int open_slot(struct pass *pass, int threads, struct sc_slot **pslot)
+{
+    struct sc_slot *slot = sc_new(struct sc_slot);
+    slot->reader = pass->reader;
+    slot->index = sc_index_ref(pass->group->index);
+    slot->threads = threads;
+    slot->src = sc_source_open(slot->index, pass->reader->path);
+    int ret = sc_decoder_open(&slot->dec, slot->index, threads, pass->err);
+    if (ret < 0) {
+        close_slot(slot);
+        slot = NULL;
+    }
+    *pslot = slot;
+    return ret;
+}
+
+static void start_slot(struct sc_slot *slot, int64_t entry)
+{
+    struct sc_entry_info e = sc_index_entry(slot->index, entry);
+    if (slot->at || slot->drained)
+        sc_decoder_flush(slot->dec);
+    slot->entry = entry;
+    slot->first_exact = e.first_exact;
+    slot->at = e.packet;
+    slot->inflight_count = 0;
+    slot->drained = false;
+}
+
+// Finds or opens a decoder for this pass, standing before its first target, marked busy.
+static int acquire_slot(struct pass *pass, int64_t entry, bool wide)
+{
+    sc_reader_engine *engine = pass->engine;
+    int threads = wide ? engine->thread_count : 1, ret = SC_OK;
+    int64_t from_entry = pass->targets[0] - sc_index_entry(pass->group->index, entry).packet;
+    pthread_mutex_lock(&engine->lock);
+    struct sc_slot *slot = cheapest_live(pass, from_entry);
+    bool live = slot != NULL;
+    if (!slot)
+        slot = reusable(pass, threads);
+    if (slot)
+        slot->busy = true;
+    else
+        sc_slots_close(engine, engine->params.max_decoders - 1);
+    pthread_mutex_unlock(&engine->lock);
+    if (!slot) {
+        if ((ret = open_slot(pass, threads, &slot)) < 0)
+            return ret;
+        slot->busy = true;
+        pthread_mutex_lock(&engine->lock);
+        slot->next = engine->slots;
+        engine->slots = slot;
+        engine->slot_count++;
+        pthread_mutex_unlock(&engine->lock);
+    }
+    if (!live)
+        start_slot(slot, entry);
+    pass->slot = slot;
+    return ret;
+}
+
+static void release_slot(struct pass *pass, bool broken)
+{
+    sc_reader_engine *engine = pass->engine;
+    struct sc_slot *slot = pass->slot;
+    if (!slot)
+        return;
+    pthread_mutex_lock(&engine->lock);
+    slot->busy = false;
+    slot->used = ++engine->tick;
+    if (broken)
+        unlink_slot(engine, slot);
+    sc_slots_close(engine, engine->params.max_decoders);
+    pthread_mutex_unlock(&engine->lock);
+    if (broken)
+        close_slot(slot);
+}
+
+// --- targets ----------------------------------------------------------------------------------
+
+static int compare_packets(const void *pa, const void *pb)
+{
+    int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+    return a < b ? -1 : a > b;
+}
+
+// Copies what the group wants now; later requests wait for the next pass. Lock held.
+static void collect_targets(struct pass *pass)
+{
+    struct sc_group *group = pass->group;
+    int count = 0;
+    for (struct sc_read *r = group->reads; r; r = r->next)
+        count++;
+    pass->first_n = group->reads->n;
+    pass->targets = sc_xcalloc((size_t)count + 1, sizeof(*pass->targets));
+    for (struct sc_read *r = group->reads; r; r = r->next) {
+        int64_t packet = sc_index_frame_packet(group->index, r->n);
+        if (!pass->count || pass->targets[pass->count - 1] != packet)
+            pass->targets[pass->count++] = packet;
+    }
+    qsort(pass->targets, (size_t)pass->count, sizeof(*pass->targets), compare_packets);
+    int unique = 0;
+    for (int i = 0; i < pass->count; i++) {
+        if (!unique || pass->targets[unique - 1] != pass->targets[i])
+            pass->targets[unique++] = pass->targets[i];
+    }
+    pass->count = pass->open = unique;
+    pass->last_target = pass->targets[unique - 1];
+}
+
+// A reader that walks backwards gets the frames before its target kept on the way: how many
+// depends on what the cache can hold.
+static void choose_window(struct pass *pass)
+{
+    const sc_reader *reader = pass->reader;
+    const struct sc_index_info *info = sc_index_get_info(pass->group->index);
+    int64_t n = pass->first_n, bytes = (int64_t)info->width * info->height * 3 / 2;
+    pass->window_from = pass->window_to = -1;
+    if (pass->group->background || reader->before < 0 || reader->last >= reader->before ||
+        reader->last < reader->before - 8)
+        return;
+    int64_t room = (int64_t)pass->engine->params.frame_cache_bytes / 4 / (bytes ? bytes : 1);
+    pass->window_from = n - (room < 64 ? room : 64);
+    pass->window_to = n;
+}
+
+static int target_slot(const struct pass *pass, int64_t packet)
+{
+    for (int i = 0; i < pass->count; i++) {
+        if (pass->targets[i] == packet)
+            return i;
+    }
+    return -1;
+}
+
+static bool wanted(const struct pass *pass, int64_t packet, int64_t n)
+{
+    return target_slot(pass, packet) >= 0 ||
+           (n >= pass->window_from && n <= pass->window_to && pass->window_to >= 0);
+}
+
+// --- landing ----------------------------------------------------------------------------------
+
+static bool flagged(const AVFrame *av)
+{
+    return (av->flags & AV_FRAME_FLAG_CORRUPT) || av->decode_error_flags;
+}
+
+// A picture that its decoder calls damaged is believed when decoding from further back gives the
+// same one.
+static bool settle_doubt(const struct pass *pass, const sc_frame *frame)
+{
+    sc_reader *reader = pass->reader;
+    uint64_t hash = sc_frame_hash(frame->av);
+    pthread_mutex_lock(&pass->engine->lock);
+    bool same = reader->doubt_n == frame->n && reader->doubt_hash == hash;
+    reader->doubt_n = frame->n;
+    reader->doubt_hash = hash;
+    pthread_mutex_unlock(&pass->engine->lock);
+    return same;
+}
+
+// Is this picture what the linear decode gives? With a stored hash that is certain.
+static bool trust(const struct pass *pass, sc_frame *frame)
+{
+    uint64_t stored = sc_index_hash(pass->group->index, frame->n);
+    if (stored) {
+        frame->hash = sc_frame_hash(frame->av);
+        frame->verified = frame->hash == stored;
+        return frame->verified || pass->slot->entry == 0;
+    }
+    return !flagged(frame->av) || pass->slot->entry == 0 || settle_doubt(pass, frame);
+}
+
+static void land(struct pass *pass, AVFrame *av, int64_t packet)
+{
+    const sc_index *ix = pass->group->index;
+    int target = target_slot(pass, packet);
+    int64_t n = sc_index_packet(ix, packet).frame;
+    if (n < pass->slot->first_exact || !wanted(pass, packet, n)) {
+        av_frame_free(&av);
+        return;
+    }
+    sc_frame *frame = sc_frame_wrap(av, n, sc_index_pts_ns(ix, n));
+    if (!frame) {
+        av_frame_free(&av);
+        return;
+    }
+    if (trust(pass, frame)) {
+        sc_cache_put(pass->engine->cache, (sc_key){pass->group->uid, (uint64_t)n}, frame, frame->bytes);
+        if (target >= 0) {
+            pass->targets[target] = -1;
+            pass->open--;
+            sc_group_complete(pass->group, n, SC_OK, frame, NULL);
+        }
+    } else if (target >= 0) {
+        pass->suspect = n;
+    }
+    sc_frame_unref(&frame);
+}
+
+static void forget_inflight(struct sc_slot *slot, int64_t packet)
+{
+    for (int i = 0; i < slot->inflight_count; i++) {
+        if (slot->inflight[i] == packet) {
+            slot->inflight[i] = slot->inflight[--slot->inflight_count];
+            return;
+        }
+    }
+}
+
+static void remember_inflight(struct sc_slot *slot, int64_t packet)
+{
+    if (slot->inflight_count == SC_SLOT_INFLIGHT) { // the oldest will not come any more
+        memmove(slot->inflight, slot->inflight + 1, sizeof(slot->inflight) - sizeof(int64_t));
+        slot->inflight_count--;
+    }
+    slot->inflight[slot->inflight_count++] = packet;
+}
+
+// --- a pass -----------------------------------------------------------------------------------
+
+static int take_frames(struct pass *pass)
+{
+    for (;;) {
+        AVFrame *av;
+        int64_t packet;
+        int ret = sc_decoder_receive(pass->slot->dec, &av, &packet);
+        if (ret < 0)
+            return ret;
+        forget_inflight(pass->slot, packet);
+        atomic_fetch_add_explicit(&pass->engine->decoded, 1, memory_order_relaxed);
+        if (packet < 0 || packet >= sc_index_get_info(pass->group->index)->packets ||
+            sc_index_packet(pass->group->index, packet).frame < 0)
+            av_frame_free(&av);
+        else
+            land(pass, av, packet);
+    }
+}
+
+static int send(struct pass *pass, const AVPacket *pkt)
+{
+    for (;;) {
+        int ret = sc_decoder_send(pass->slot->dec, pkt);
+        if (ret == SC_ENOMEM)
+            return ret;
+        int taken = take_frames(pass);
+        if (taken == SC_ENOMEM)
+            return taken;
+        if (ret != SC_EAGAIN)
+            return SC_OK;
+    }
+}
+
+// Sends the slot's next packet, or passes it over if nobody needs it.
+static int advance(struct pass *pass)
+{
+    struct sc_slot *slot = pass->slot;
+    int64_t k = slot->at;
+    struct sc_packet_info info = sc_index_packet(slot->index, k);
+    if ((info.flags & SC_PACKET_DISPOSABLE) && !wanted(pass, k, info.frame)) {
+        slot->at++;
+        return SC_OK;
+    }
+    int ret = sc_source_read(slot->src, k, pass->pkt, pass->err);
+    if (ret < 0)
+        return ret;
+    slot->at++;
+    if (info.frame >= 0)
+        remember_inflight(slot, k);
+    return send(pass, pass->pkt);
+}
+
+static int drain(struct pass *pass)
+{
+    pass->slot->drained = true;
+    pass->slot->inflight_count = 0;
+    return send(pass, NULL);
+}
+
+static bool must_stop(const struct pass *pass)
+{
+    sc_reader_engine *engine = pass->engine;
+    return atomic_load(&pass->reader->closing) ||
+           (pass->group->background && atomic_load(&engine->interactive_waiting) > 0);
+}
+
+static int run_pass(struct pass *pass)
+{
+    int64_t packets = sc_index_get_info(pass->group->index)->packets;
+    int ret = take_frames(pass);
+    if (ret == SC_ENOMEM)
+        return ret;
+    while (pass->open && pass->suspect < 0) {
+        if (must_stop(pass))
+            return SC_EAGAIN;
+        if (pass->slot->at >= packets || pass->slot->at > pass->last_target + LOST_AFTER)
+            return drain(pass);
+        if ((ret = advance(pass)) < 0)
+            return ret;
+    }
+    return SC_OK;
+}
+
+// Frames of this entry must be reached from further back from now on. False at the start.
+static bool go_back(struct pass *pass, int64_t entry)
+{
+    sc_reader *reader = pass->reader;
+    int64_t own = pass->group->entry;
+    if (entry == 0)
+        return false;
+    pthread_mutex_lock(&pass->engine->lock);
+    if (own < reader->back_count) {
+        int back = reader->back[own] ? reader->back[own] * 2 : 1;
+        reader->back[own] = (uint8_t)(back > 255 ? 255 : back);
+    }
+    pass->engine->stats.fallbacks++;
+    pthread_mutex_unlock(&pass->engine->lock);
+    SC_WARN(pass->engine->params.log, "landing differs, going back an entry",
+            SC_S("path", reader->path), SC_I("entry", entry));
+    return true;
+}
+
+// From the start on even the linear decode has no such frame.
+static void give_up(struct pass *pass)
+{
+    sc_err err = {0};
+    for (int i = 0; i < pass->count; i++) {
+        if (pass->targets[i] < 0)
+            continue;
+        int64_t n = sc_index_packet(pass->group->index, pass->targets[i]).frame;
+        sc_fail(&err, SC_EDATA, "the data of frame %lld is damaged: no decoder can show it",
+                (long long)n);
+        sc_group_complete(pass->group, n, SC_EDATA, NULL, &err);
+        err.code = SC_OK;
+    }
+}
+
+static int64_t starting_entry(const struct pass *pass)
+{
+    const sc_reader *reader = pass->reader;
+    int64_t entry = pass->group->entry;
+    int back = entry < reader->back_count ? reader->back[entry] : 0;
+    return back >= 128 || back > entry ? 0 : entry - back;
+}
+
+int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
+{
+    struct pass pass = {
+        .group = group,
+        .engine = group->reader->engine,
+        .reader = group->reader,
+        .suspect = -1,
+        .err = err,
+    };
+    pthread_mutex_lock(&pass.engine->lock);
+    if (!group->reads) {
+        pthread_mutex_unlock(&pass.engine->lock);
+        return SC_OK;
+    }
+    collect_targets(&pass);
+    choose_window(&pass);
+    int64_t entry = starting_entry(&pass);
+    pthread_mutex_unlock(&pass.engine->lock);
+
+    pass.pkt = av_packet_alloc();
+    int ret = pass.pkt ? acquire_slot(&pass, entry, wide) : SC_ENOMEM;
+    if (ret >= 0)
+        ret = run_pass(&pass);
+    if (ret == SC_OK && pass.open) {
+        int64_t began = pass.slot->entry;
+        pass.slot->drained = true; // whatever is inside is not to be trusted
+        if (!go_back(&pass, began))
+            give_up(&pass);
+    }
+    release_slot(&pass, ret < 0 && ret != SC_EAGAIN);
+    av_packet_free(&pass.pkt);
+    free(pass.targets);
+    return ret;
+}

@@ -1,0 +1,108 @@
+// Shared by media/reader.c (requests, groups, workers) and media/reader_decode.c (decoding).
+//
+// A *group* is the waiting requests of one video that start at the same entry point. Workers take
+// groups from two queues; a group is decoded in one or more *passes*, each on one *slot* (a live
+// decoder with its place in the stream). One lock guards everything but the decoding itself.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/cache.h"
+#include "media/decoder.h"
+#include "media/reader.h"
+#include "media/source.h"
+
+#define SC_SLOT_INFLIGHT 128 // packets inside a decoder whose frame has not come out yet
+
+struct sc_slot {
+    struct sc_slot *next; // in the engine's list
+    // Immutable after opening:
+    sc_reader *reader;
+    sc_index *index;
+    sc_decoder *dec;
+    sc_source *src;
+    int threads;
+    // Owned by the worker that holds it (busy), else guarded by the engine's lock:
+    bool busy;
+    bool drained;        // must be flushed before it can go on
+    int64_t entry;       // it was last started there
+    int64_t first_exact; // frames before this one are not exact from where it started
+    int64_t at;          // decode number of the packet to send next
+    int64_t inflight[SC_SLOT_INFLIGHT];
+    int inflight_count;
+    int64_t used; // engine tick of last use, for closing the oldest
+};
+
+struct sc_read {
+    struct sc_read *next;
+    int64_t n;
+    int flags;
+    sc_frame_fn *fn;
+    void *arg;
+};
+
+// A frame asked for by one or more reads of a group.
+struct sc_group {
+    struct sc_group *next; // in its queue, or in the reader's running list
+    sc_reader *reader;
+    sc_index *index; // the numbers' meaning while this group lives
+    uint64_t uid;    // the reader's when the group was made
+    int64_t entry;
+    bool running;
+    atomic_bool background; // set under the lock, read by the running worker
+    struct sc_read *reads; // sorted by n
+};
+
+struct sc_reader {
+    sc_reader_engine *engine;
+    char *path;
+    atomic_uint_fast64_t uid; // cache key, set under the lock
+    atomic_bool closing;      // likewise; running work reads it at each packet
+    // Guarded by the engine's lock:
+    sc_index *index;
+    int active;           // groups queued or being decoded
+    int64_t last, before; // frame numbers asked for last, -1 none
+    uint8_t *back;        // per entry: how many entries earlier to start, learnt from failures
+    int64_t back_count;
+    int64_t doubt_n;      // a frame its decoder called damaged, -1 none, and what it looked like:
+    uint64_t doubt_hash;  // the same picture from an earlier entry settles the doubt
+};
+
+struct sc_reader_engine {
+    struct sc_reader_engine_params params;
+    sc_cache *cache;
+    pthread_mutex_t lock;
+    pthread_cond_t work, idle;
+    pthread_t *threads;
+    int thread_count;
+    // Guarded by lock:
+    struct sc_group *queue[2]; // interactive, background; each oldest first
+    struct sc_group *running;
+    struct sc_slot *slots;
+    int slot_count, running_count;
+    size_t pending;
+    int64_t tick;          // counts slot uses
+    int64_t last_interactive_ns;
+    bool stopping;
+    struct sc_reader_stats stats; // the counters of it
+    // Atomic: set under lock, read by running background work at each packet.
+    atomic_int interactive_waiting;
+    atomic_uint_fast64_t decoded; // frames out of decoders
+    atomic_uint_fast64_t next_uid;
+};
+
+// Decodes one pass of a group: delivers what it can. Called without the lock, by a worker.
+// SC_OK: progress was made or the group is done; SC_EAGAIN: it should yield to others; anything
+// else: the reads that are left cannot be had (err says why).
+int sc_group_decode(struct sc_group *group, bool wide, sc_err *err);
+
+// Takes all reads of frame n off the group and completes them (frame may be NULL with ret < 0).
+void sc_group_complete(struct sc_group *group, int64_t n, int ret, sc_frame *frame,
+                       const sc_err *err);
+
+// Closes the longest unused idle slots until `keep` are left in all. Lock held; it is released
+// while decoders close.
+void sc_slots_close(sc_reader_engine *engine, int keep);
+// Closes all idle slots of one reader; likewise.
+void sc_slots_close_reader(sc_reader_engine *engine, const sc_reader *reader);
