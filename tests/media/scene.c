@@ -39,11 +39,11 @@ static void same_seed_same_frames(void **state)
     sc_scene *a = open_scene(&params), *b = open_scene(&params);
     params.seed = 8;
     sc_scene *other = open_scene(&params);
-    uint64_t first = hash_of(a, 0), later = hash_of(a, 40);
+    uint64_t first = hash_of(a, 20), later = hash_of(a, 40);
     assert_int_equal(hash_of(b, 40), later);
-    assert_int_equal(hash_of(b, 0), first); // going back plays the match again
+    assert_int_equal(hash_of(b, 20), first); // going back plays the match again
     assert_int_not_equal(first, later);
-    assert_int_not_equal(hash_of(other, 0), first);
+    assert_int_not_equal(hash_of(other, 20), first);
     sc_scene_close(&a);
     sc_scene_close(&b);
     sc_scene_close(&other);
