@@ -41,6 +41,10 @@ BASE = x264("bframes=3:b-adapt=0")                           # closed GOPs of 25
 OPEN = x264("open-gop=1:bframes=3:b-adapt=0:keyint=20:min-keyint=20")
 HEVC_OPEN = x265("open-gop=1:bframes=4:b-adapt=0:keyint=20:min-keyint=20:repeat-headers=1",
                  "-pix_fmt yuv420p", "hevc", frames=100)
+ALTREF = ("-auto-alt-ref 1 -lag-in-frames 16 -arnr-maxframes 5 -b:v 100k -g 40 -deadline good "
+          "-cpu-used 5 -pass 2 -passlogfile LOG")
+ALTREF_8 = encode(f"-c:v libvpx {ALTREF}", "webm", frames=70, size="192x144")
+ALTREF_9 = encode(f"-c:v libvpx-vp9 {ALTREF}", "webm", frames=70, size="192x144")
 RAW = "-bsf:v h264_mp4toannexb"
 TS = "-muxdelay 0 -muxpreload 0"
 
@@ -126,21 +130,14 @@ CASES = [
          "each coded field is a frame, as the decoder gives it"),
     Case("hevc-444", "4:4:4, 12 bits", [x265("bframes=2", "-pix_fmt yuv444p12le", frames=50)]),
     # VP8, VP9, AV1
-    Case("vp8-altref", "hidden alt-ref frames", [encode(
-        "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -arnr-maxframes 5 -b:v 200k -g 40 "
-        "-deadline good -cpu-used 5 -pass 2 -passlogfile LOG", "webm")]),
-    Case("vp9-altref", "hidden alt-ref frames in superframes", [encode(
-        "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -g 40 -deadline good "
-        "-cpu-used 5 -row-mt 1", "webm")]),
-    Case("vp9-ivf", "hidden alt-ref frames in IVF", [encode(
-        "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -g 40 -deadline good "
-        "-cpu-used 5 -row-mt 1", "ivf")]),
-    Case("vp8-ivf", "VP8 in IVF", [encode(
-        "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -g 40 -deadline good "
-        "-cpu-used 5", "ivf")]),
-    Case("vp9-mp4", "VP9 in MP4", [encode(
-        "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -g 40 -deadline good "
-        "-cpu-used 5", "mp4", frames=60)]),
+    Case("vp8-altref", "hidden alt-ref frames, packets of their own", [ALTREF_8]),
+    Case("vp8-ivf", "hidden alt-ref frames in IVF", [ALTREF_8, copy("ivf")]),
+    Case("vp9-altref", "hidden alt-ref frames in superframes", [ALTREF_9]),
+    Case("vp9-ivf", "hidden alt-ref frames in IVF", [ALTREF_9, copy("ivf")]),
+    Case("vp9-split", "superframes split: hidden frames are packets of their own", [
+        ALTREF_9, copy("ivf", after="-bsf:v vp9_superframe_split")],
+        DECODER_ORDER + "; hidden frames share the next one's time", repeats=True),
+    Case("vp9-mp4", "VP9 in MP4", [ALTREF_9, copy("mp4")]),
     Case("vp9-odd", "odd size", [encode(
         "-c:v libvpx-vp9 -b:v 200k -g 30 -deadline realtime -cpu-used 8", "webm", frames=60,
         size="319x241")]),
