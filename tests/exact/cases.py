@@ -6,6 +6,7 @@ from recipe import encode, ff, join, py
 
 # What `n` means where times do not say it.
 DECODER_ORDER = "n is the frame's place in the order the decoder gives frames"
+CUT = "pictures before the first recovery is complete are no frames; the raw stream has no times"
 DAMAGED = ("what the linear decode of the damaged file gives counts, concealed frames included; "
            + DECODER_ORDER)
 
@@ -18,7 +19,6 @@ class Case:
     defines: str = ""    # what we define where FFmpeg's answer is not well-defined
     sample: int = 0      # reverse, shuffled, ... orders ask for this many frames; 0 = all
     repeats: bool = False  # times repeat or are missing: only the frame's n is checked, not t
-    linear: str = ""     # why only a fixed way of decoding gives the reference
 
 
 def x264(params="", args="", ext="mp4", **kw):
@@ -67,9 +67,9 @@ CASES = [
          [x264("intra-refresh=1:keyint=30:bframes=0"), copy("ts")]),
     Case("h264-refresh-cut", "begins within a refresh, no IDR at all",
          [x264("intra-refresh=1:keyint=30:bframes=0:repeat-headers=1", ext="h264"),
-          py("h264_from", "h264", packet=40)], DAMAGED),
+          py("h264_from", "h264", packet=40)], CUT, repeats=True),
     Case("h264-open-cut", "begins at a recovery point with leading pictures",
-         [OPEN, copy("h264", after=RAW), py("h264_from", "h264", packet=20)], DAMAGED),
+         [OPEN, copy("h264", after=RAW), py("h264_from", "h264", packet=20)], CUT, repeats=True),
     Case("h264-mbaff", "interlaced, MBAFF",
          [x264("tff=1:bframes=2:b-adapt=0", "-flags +ilme+ildct", pre="tinterlace=interleave_top",
                rate="50")]),
@@ -134,9 +134,6 @@ CASES = [
     Case("vp8-ivf", "hidden alt-ref frames in IVF", [ALTREF_8, copy("ivf")]),
     Case("vp9-altref", "hidden alt-ref frames in superframes", [ALTREF_9]),
     Case("vp9-ivf", "hidden alt-ref frames in IVF", [ALTREF_9, copy("ivf")]),
-    Case("vp9-split", "superframes split: hidden frames are packets of their own", [
-        ALTREF_9, copy("ivf", after="-bsf:v vp9_superframe_split")],
-        DECODER_ORDER + "; hidden frames share the next one's time", repeats=True),
     Case("vp9-mp4", "VP9 in MP4", [ALTREF_9, copy("mp4")]),
     Case("vp9-odd", "odd size", [encode(
         "-c:v libvpx-vp9 -b:v 200k -g 30 -deadline realtime -cpu-used 8", "webm", frames=60,

@@ -55,10 +55,12 @@ def slice_row(kind, number, parity, row):
     b = Bits()
     b.u(8, 5), b.u(0, 1)
     dc = [128, 128, 128]
-    columns, skipped = WIDTH // 16, 0
+    columns, skipped, after_intra = WIDTH // 16, 0, False
     for column in range(columns):
         intra = kind == "I" or row == 0 or column == number % columns
-        if not intra and column not in (0, columns - 1):
+        may_skip = column not in (0, columns - 1) and not (kind == "B" and after_intra)
+        after_intra = intra
+        if not intra and may_skip:
             skipped += 1
             dc = [128, 128, 128]
             continue
