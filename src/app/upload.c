@@ -289,7 +289,7 @@ static int store(sc_upload *up, sc_video **pvideo, sc_err *err)
     ret = index_video(up, video, err);
     if (!ret)
         ret = sc_video_insert_row(video, err);
-    if (ret || !video) {
+    if (ret) {
         sc_video_remove_files(video);
         sc_video_unref(&video);
         return ret;
@@ -306,7 +306,7 @@ int sc_upload_finish(sc_upload **pup, sc_video **pvideo, sc_err *err)
     sc_video *video = NULL;
     int ret = up->failed ? sc_fail(err, up->failed, "an earlier part of the upload failed")
                          : store(up, &video, err);
-    if (ret) {
+    if (ret || !video) {
         sc_counter_add(videos->upload_failures_total, 1);
         SC_INFO(videos->log, "upload refused", SC_S("id", up->info.id),
                 SC_S("error", sc_err_text(err, ret)));
