@@ -1,12 +1,14 @@
 // The timeline: a canvas with time ruler, keyframes, cached ranges, the playhead and the pointer.
 //
-// Drawn on a time axis, so frames of uneven length keep their true place. It knows no requests:
-// it is given what to draw, and tells which frame is under an x.
+// Drawn on a time axis, so frames of uneven length keep their true place. It shows the stretch
+// [from, from + span) of the video, which zooming narrows. It knows no requests: it is given what
+// to draw, and tells which frame is under an x.
 import { clamp } from './ui.js';
 
 const RULER = 18;       // CSS pixels for the time labels
 const BAND = 5;         // the cached ranges at the bottom
-const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+const FRAMES_AT_LEAST = 12; // in the narrowest stretch
+const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
 export class Timeline {
     // times: seconds of each frame, ascending; keyframes, cached: frame numbers and [first, last]
@@ -21,6 +23,36 @@ export class Timeline {
     reset(times, duration) {
         Object.assign(this, { times, duration: Math.max(duration, times.at(-1), 1e-6) });
         Object.assign(this, { keyframes: [], cached: [], at: 0, over: null });
+        this.fit();
+    }
+
+    fit() {
+        Object.assign(this, { from: 0, span: this.duration });
+    }
+
+    get zoomed() {
+        return this.span < this.duration;
+    }
+
+    // Keeps what is under x in its place; factor < 1 narrows.
+    zoom(factor, x) {
+        const least = Math.min(this.duration, this.duration / this.times.length * FRAMES_AT_LEAST);
+        const part = x / Math.max(this.width, 1);
+        const middle = this.from + part * this.span;
+        this.span = clamp(this.span * factor, least, this.duration);
+        this.moveTo(middle - part * this.span);
+    }
+
+    moveTo(from) {
+        this.from = clamp(from, 0, this.duration - this.span);
+        this.draw();
+    }
+
+    // A chosen frame out of sight brings its stretch with it.
+    follow(n) {
+        const seconds = this.times[n];
+        const seen = seconds >= this.from && seconds <= this.from + this.span;
+        if (!seen) this.from = clamp(seconds - this.span / 2, 0, this.duration - this.span);
     }
 
     resize() {
@@ -35,12 +67,12 @@ export class Timeline {
     }
 
     x(n) {
-        return this.times[n] / this.duration * this.width;
+        return (this.times[n] - this.from) / this.span * this.width;
     }
 
     // The frame on screen at that place: the last one that starts at or before it.
     frameAt(x) {
-        const seconds = clamp(x / Math.max(this.width, 1), 0, 1) * this.duration;
+        const seconds = this.from + clamp(x / Math.max(this.width, 1), 0, 1) * this.span;
         let [low, high] = [0, this.times.length - 1];
         while (low < high) {
             const middle = (low + high + 1) >> 1;
@@ -59,6 +91,7 @@ export class Timeline {
         this.drawRuler(color, style.fontFamily);
         this.drawKeyframes(color);
         this.drawCached(color);
+        if (this.zoomed) this.drawStretch(color);
         if (this.over !== null) this.drawLine(this.over, color('--ink'), false);
         this.drawLine(this.at, color('--accent'), true);
     }
@@ -71,13 +104,13 @@ export class Timeline {
     }
 
     drawRuler(color, family) {
-        const { context, duration, width } = this;
-        const step = STEPS.find((each) => width * each / duration >= 64) || Math.ceil(duration / 12 / 3600) * 3600;
-        const places = step < 0.1 ? 2 : step < 1 ? 1 : 0;
+        const { context, duration, from, span, width } = this;
+        const step = STEPS.find((each) => width * each / span >= 64) || Math.ceil(span / 12 / 3600) * 3600;
+        const places = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
         context.font = `11px ${family}`;
         context.textBaseline = 'top';
-        for (let i = 0; i * step < duration; i++) {
-            const x = i * step / duration * width;
+        for (let i = Math.ceil(from / step); i * step < from + span; i++) {
+            const x = (i * step - from) / span * width;
             const text = stamp(i * step, places, duration);
             if (x + context.measureText(text).width > width) break;
             context.fillStyle = color('--ink-2');
@@ -95,7 +128,7 @@ export class Timeline {
         let last = -Infinity;
         for (const n of this.keyframes) {
             const x = this.x(n);
-            if (x - last < 3) continue;
+            if (x - last < 3 || x < 0 || x > this.width) continue;
             last = x;
             this.context.fillRect(clamp(Math.round(x) - 0.75, 1, this.width - 2.5), middle - reach, 1.5, 2 * reach);
         }
@@ -115,7 +148,16 @@ export class Timeline {
         this.context.restore();
     }
 
+    // Where the stretch lies in the whole video.
+    drawStretch(color) {
+        const scale = this.width / this.duration;
+        this.context.fillStyle = color('--tick');
+        this.context.fillRect(0, RULER + 1, this.width, 1);
+        this.context.fillRect(this.from * scale, RULER, Math.max(this.span * scale, 6), 3);
+    }
+
     drawLine(n, fill, head) {
+        if (this.x(n) < -1 || this.x(n) > this.width + 1) return;
         const x = clamp(this.x(n), 1, this.width - 1);
         this.context.fillStyle = fill;
         this.context.fillRect(x - 1, RULER - (head ? 2 : 0), 2, this.height - RULER + 2);
@@ -127,9 +169,10 @@ export class Timeline {
 }
 
 function stamp(seconds, places, duration) {
-    if (duration < 60) return `${seconds.toFixed(places)}`;
-    const whole = Math.floor(seconds);
+    if (duration < 60) return seconds.toFixed(places);
+    const whole = Math.floor(seconds + 1e-6);
+    const fraction = places ? (seconds - whole).toFixed(places).slice(1) : '';
     const two = (part) => String(part).padStart(2, '0');
-    const tail = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+    const tail = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}${fraction}`;
     return duration >= 3600 ? `${Math.floor(whole / 3600)}:${tail}` : tail;
 }

@@ -76,6 +76,7 @@ function begin(video, { times, keyframes }, n) {
     $('stage').style.setProperty('--ratio', String(video.width / video.height));
     reserve(times);
     sizeCanvas();
+    showZoom();
     strip.begin(video, times.length, new Set(keyframes));
     aim();
     chosen();
@@ -193,6 +194,8 @@ function chosen() {
     slider.setAttribute('aria-valuenow', at);
     slider.setAttribute('aria-valuetext',
         `Frame ${at}, ${times[at]} seconds${isKeyframe(at) ? ', keyframe' : ''}`);
+    timeline.follow(at);
+    timeline.draw();
     state.direction = at < (state.before ?? 0) ? -1 : 1;
     state.before = at;
     // Browsers refuse hundreds of address changes in a few seconds.
@@ -291,6 +294,28 @@ function release(event) {
     if (event.pointerType === 'touch') leave();
 }
 
+// The wheel zooms where the pointer is; sideways, or with Shift, it moves along.
+function turnWheel(event) {
+    if (!state.video) return;
+    event.preventDefault();
+    const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+    const box = $('timeline').getBoundingClientRect();
+    if (Math.abs(sideways) > Math.abs(event.deltaY) || event.shiftKey) {
+        timeline.moveTo(timeline.from + sideways / box.width * timeline.span);
+    } else timeline.zoom(1.002 ** event.deltaY, event.clientX - box.left);
+    showZoom();
+    point(event);
+}
+
+function zoom(factor) {
+    timeline.zoom(factor, clamp(timeline.x(state.at), 0, timeline.width));
+    showZoom();
+}
+
+function showZoom() {
+    $('fit').classList.toggle('on', timeline.zoomed);
+}
+
 // --- keys, buttons and the jump field ----------------------------------------------------
 
 const MOVES = {
@@ -309,6 +334,8 @@ const KEYS = {
     PageUp: 'key-back', PageDown: 'key-on', Home: 'first', End: 'last',
 };
 
+const ZOOMS = { '+': 0.5, '=': 0.5, '-': 2, 0: Infinity };
+
 function move(name) {
     $('bubble').hidden = true;
     go(MOVES[name]());
@@ -317,6 +344,7 @@ function move(name) {
 function pressKey(event) {
     const elsewhere = event.target.closest('input, textarea, dialog, [data-typing]');
     if (!state.video || elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (ZOOMS[event.key]) return void zoom(ZOOMS[event.key]);
     const onTimeline = event.target === $('timeline');
     // Away from the timeline, up and down scroll the page, as everywhere.
     if (!onTimeline && /^Arrow(Up|Down)$/.test(event.key)) return;
@@ -398,6 +426,8 @@ export function start() {
     slider.addEventListener('pointerup', release);
     slider.addEventListener('pointercancel', release);
     slider.addEventListener('pointerleave', () => { if (!dragging) leave(); });
+    slider.addEventListener('wheel', turnWheel, { passive: false });
+    $('fit').addEventListener('click', () => zoom(Infinity));
     document.addEventListener('keydown', pressKey);
     for (const button of document.querySelectorAll('[data-go]')) {
         button.addEventListener('click', () => move(button.dataset.go));

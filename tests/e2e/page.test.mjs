@@ -256,6 +256,31 @@ describe('the scrubber', () => {
         await shows(71);
     });
 
+    test('the timeline zooms where the pointer is, down to single frames', async () => {
+        await page.goto(link(64));
+        await shows(64);
+        await pointAt(64);
+        await page.mouse.wheel(0, -4000);
+        await page.getByRole('button', { name: 'Show the whole video' }).waitFor();
+        const box = await page.locator('#timeline canvas').boundingBox();
+        const seen = new Set();
+        for (let x = 1; x < box.width; x += box.width / 30) {
+            await page.mouse.move(box.x + x, box.y + 30);
+            seen.add(Number((await page.locator('#bubble').textContent()).split(' ')[0]));
+        }
+        const frames = [...seen];
+        assert.ok(frames.length >= 11 && frames.length <= 14, `${frames}`);
+        assert.equal(Math.max(...frames) - Math.min(...frames), frames.length - 1, 'none is left out');
+        await page.mouse.move(600, 300);
+        await page.keyboard.press('End');
+        await shows(LAST);
+        await page.mouse.move(box.x + box.width - 3, box.y + 30);
+        await shows(LAST);
+        await page.getByRole('button', { name: 'Show the whole video' }).click();
+        await pointAt(30);
+        await shows(30);
+    });
+
     test('while the pointer races, number and picture agree, with two requests at most', async () => {
         await page.addInitScript(() => {
             window.inFlight = { now: 0, most: 0 };
