@@ -18,6 +18,9 @@
 #include "http/openapi.h"
 
 #define SWEEP_NS    (250 * SC_NS_PER_MS)
+// Beside the request header, for the answer's. MHD clears a connection's memory for each request, so
+// that more costs time.
+#define REPLY_HEADER_ROOM (8 << 10)
 
 #define FIELD(name) offsetof(struct sc_http_settings, name)
 static const sc_option rows[] = {
@@ -31,7 +34,7 @@ static const sc_option rows[] = {
      1, 100000},
     {"max-connections-per-ip", SC_OPT_INT, FIELD(max_connections_ip), "0",
      "open connections of one client address; 0 = no limit of its own", 0, 100000},
-    {"max-header", SC_OPT_SIZE, FIELD(max_header), "16K", "largest request header", 1024,
+    {"max-header", SC_OPT_SIZE, FIELD(max_header), "8K", "largest request header", 1024,
      1048576},
     {"max-body", SC_OPT_SIZE, FIELD(max_body), "1M", "largest JSON body", 1024, 1073741824},
     {"rate", SC_OPT_NUM, FIELD(rate), "0",
@@ -172,7 +175,7 @@ static int start_daemon(sc_http *http, sc_err *err)
         http, MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
         connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)s->max_connections_ip,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)s->max_header * 2 + 16384, MHD_OPTION_URI_LOG_CALLBACK, sc_on_uri, http,
+        (size_t)s->max_header + REPLY_HEADER_ROOM, MHD_OPTION_URI_LOG_CALLBACK, sc_on_uri, http,
         MHD_OPTION_NOTIFY_COMPLETED, sc_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, http, MHD_OPTION_THREAD_POOL_SIZE, io > 1 ? io : 0, MHD_OPTION_END);
     return http->daemon ? SC_OK : sc_fail(err, SC_EIO, "the HTTP threads could not be started");
