@@ -17,12 +17,12 @@
 #include "http/listen.h"
 #include "http/openapi.h"
 
-#define SWEEP_NS    (250 * SC_NS_PER_MS)
+#define SWEEP_NS (250 * SC_NS_PER_MS)
 // Beside the request header, for the answer's. MHD clears a connection's memory for each request, so
 // that more costs time.
 #define REPLY_HEADER_ROOM (8 << 10)
 
-#define FIELD(name) offsetof(struct sc_http_settings, name)
+#define FIELD(name)       offsetof(struct sc_http_settings, name)
 static const sc_option rows[] = {
     {"port", SC_OPT_INT, FIELD(port), "8000", "port to listen on; 0 takes a free one", 0,
      65535},
@@ -109,17 +109,26 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **ppeer,
     }
 }
 
-// Cuts what is past its deadline. MHD notices the end of the socket and cleans up; the lock
-// keeps the descriptor from being closed and used anew meanwhile.
+// Has the client closed? libmicrohttpd misses that when the end comes together with the last
+// bytes (its epoll is edge-triggered), and would wait for the timeout.
+static bool has_left(const struct sc_conn *peer)
+{
+    char byte;
+    return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+// Cuts what is past its deadline or left in the middle. MHD notices the end of the socket and
+// cleans up; the lock keeps the descriptor from being closed and used anew meanwhile.
 static int cut(sc_http *http, int64_t now_ns)
 {
     int count = 0;
     pthread_mutex_lock(&http->lock);
     for (struct sc_conn *peer = http->connections; peer; peer = peer->next) {
-        if (atomic_load(&peer->deadline_ns) > now_ns)
+        int_fast64_t deadline_ns = atomic_load(&peer->deadline_ns);
+        if (deadline_ns == INT64_MAX || (deadline_ns > now_ns && !has_left(peer)))
             continue;
         shutdown(peer->fd, SHUT_RDWR);
-        atomic_store(&peer->deadline_ns, INT64_MAX);
+        atomic_compare_exchange_strong(&peer->deadline_ns, &deadline_ns, INT64_MAX);
         count++;
     }
     pthread_mutex_unlock(&http->lock);

@@ -13,7 +13,7 @@
 struct fake fake;
 
 #define VIDEOS 64
-#define FPS 25
+#define FPS    25
 
 struct sc_videos {
     int unused;
@@ -75,11 +75,19 @@ int fake_app_open(sc_app **papp, int64_t frames)
     app->metrics = sc_metrics_new();
     app->log = sc_log_open(&(struct sc_log_params){.level = SC_LOG_ERROR});
     app->settings.max_upload = 1 << 30;
-    the_index.info = (struct sc_index_info){
-        .frames = frames, .packets = frames, .entries = (frames + 11) / 12, .time_base = {1, FPS},
-        .duration_ticks = frames, .frame_rate = {FPS, 1}, .codec_name = "h264",
-        .format_name = "mov,mp4,m4a,3gp,3g2,mj2", .pix_fmt_name = "yuv420p", .width = 320,
-        .height = 240, .display_width = 320, .display_height = 240};
+    the_index.info = (struct sc_index_info){.frames = frames,
+                                            .packets = frames,
+                                            .entries = (frames + 11) / 12,
+                                            .time_base = {1, FPS},
+                                            .duration_ticks = frames,
+                                            .frame_rate = {FPS, 1},
+                                            .codec_name = "h264",
+                                            .format_name = "mov,mp4,m4a,3gp,3g2,mj2",
+                                            .pix_fmt_name = "yuv420p",
+                                            .width = 320,
+                                            .height = 240,
+                                            .display_width = 320,
+                                            .display_height = 240};
     memset(table, 0, sizeof(table));
     add("clip", "a \"clip\" \xc3\xa4.mp4", 1000);
     *papp = the_app = app;
@@ -469,8 +477,8 @@ static int ask(int64_t n, bool rgb, sc_answer_fn *fn, void *arg, sc_err *err)
     return sc_pool_post(the_app->pool, SC_PRIO_INTERACTIVE, run, wait);
 }
 
-int sc_video_picture(sc_video *video, int64_t n, const struct sc_picture_query *query, int flags,
-                     sc_answer_fn *fn, void *arg, sc_err *err)
+int sc_video_picture(sc_video *video, int64_t n, const struct sc_picture_query *query,
+                     int flags, sc_answer_fn *fn, void *arg, sc_err *err)
 {
     (void)video, (void)query, (void)flags;
     return ask(n, false, fn, arg, err);

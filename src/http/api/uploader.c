@@ -91,7 +91,7 @@ static int begin_file(struct uploader *u, const struct sc_multipart_part *part, 
     u->part = PART_FILE;
     if (part->filename && !u->name[0])
         snprintf(u->name, sizeof(u->name), "%s", part->filename);
-    return u->up ? SC_OK : open_upload(u, err);
+    return open_upload(u, err);
 }
 
 static int on_begin(void *arg, const struct sc_multipart_part *part, sc_err *err)
@@ -234,6 +234,18 @@ static void start_writing(struct uploader *u)
 
 // --- the I/O thread -----------------------------------------------------------------------
 
+// A taken id is told before the body is sent; two that race find out at the file itself.
+static int check_free(struct uploader *u, sc_err *err)
+{
+    sc_video *video = u->id[0] ? sc_videos_get(sc_app_videos(u->app), u->id) : NULL;
+    if (!video)
+        return SC_OK;
+    sc_video_unref(&video);
+    return sc_fail_field(err, SC_EEXISTS, "id",
+                         "the id \"%s\" is taken: choose another, or delete that video first",
+                         u->id);
+}
+
 static int open_form(struct uploader *u, const char *type, int64_t length, sc_err *err)
 {
     static const struct sc_multipart_events events = {on_begin, on_data, on_end};
@@ -244,8 +256,7 @@ static int open_form(struct uploader *u, const char *type, int64_t length, sc_er
                              (long long)length, (long long)max);
     int ret = sc_multipart_open(&u->form, type, &events, u, err);
     u->size_hint = length > FORM_OVERHEAD ? length - FORM_OVERHEAD : 0;
-    // A taken id is told before the body is sent.
-    return ret || !u->id[0] ? ret : open_upload(u, err);
+    return ret ? ret : check_free(u, err);
 }
 
 static int open_raw(struct uploader *u, const char *type, int64_t length, sc_err *err)
