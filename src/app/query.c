@@ -42,19 +42,22 @@ static int check_side(const char *name, int side, sc_err *err)
                          SC_PICTURE_MAX_SIDE);
 }
 
-// One given side may make the other too long.
-static int check_result(const struct sc_picture_params *p, const struct sc_index_info *info,
+// One given side may make the other longer than can be, which would stretch the picture.
+static int check_aspect(const struct sc_picture_params *p, const struct sc_index_info *info,
                         sc_err *err)
 {
-    int w, h;
-    if (!p->w && !p->h)
-        return 0;
-    sc_picture_size(p, info->width, info->height, info->sample_aspect, &w, &h);
+    int64_t w = p->w, h = p->h;
+    if (info->display_width <= 0 || info->display_height <= 0)
+        return 0; // known only once decoded; the encoder checks again
+    if (w && !h)
+        h = w * info->display_height / info->display_width;
+    else if (h && !w)
+        w = h * info->display_width / info->display_height;
     if (w <= SC_PICTURE_MAX_SIDE && h <= SC_PICTURE_MAX_SIDE)
         return 0;
     return sc_fail_field(err, SC_EARG, p->w ? "w" : "h",
-                         "the picture would be %dx%d: neither side may be above %d", w, h,
-                         SC_PICTURE_MAX_SIDE);
+                         "the picture would be %lldx%lld: neither side may be above %d",
+                         (long long)w, (long long)h, SC_PICTURE_MAX_SIDE);
 }
 
 int sc_video_prepare(sc_video *video, struct sc_picture_query *query, sc_err *err)
@@ -81,7 +84,7 @@ int sc_video_prepare(sc_video *video, struct sc_picture_query *query, sc_err *er
     p->hflip = info->hflip;
     p->vflip = info->vflip;
     p->sample_aspect = info->sample_aspect;
-    return check_result(p, info, err);
+    return check_aspect(p, info, err);
 }
 
 // --- names --------------------------------------------------------------------------------

@@ -50,9 +50,14 @@ static bool starts(const char *s, const char *prefix)
 static const char *sniff_text(const unsigned char *data, size_t size)
 {
     char head[128];
-    for (size_t i = 0; i < size; i++)
+    size_t high = 0; // bytes beyond ASCII
+    for (size_t i = 0; i < size; i++) {
         if (data[i] < 32 && !isspace(data[i]) && data[i] != 27)
             return NULL;
+        high += data[i] >= 128;
+    }
+    if (high > size / 2)
+        return NULL;
     size_t skip = size >= 3 && !memcmp(data, "\xef\xbb\xbf", 3) ? 3 : 0;
     while (skip < size && isspace(data[skip]))
         skip++;

@@ -165,6 +165,8 @@ int sc_upload_set_id(sc_upload *up, const char *id, sc_err *err)
     if (!sc_video_id_valid(id))
         return sc_fail_field(err, SC_EARG, "id",
                              "an id is 1 to 64 of the characters A-Z a-z 0-9 _ -");
+    if (!strcmp(id, up->info.id))
+        return 0;
     char before[sizeof(up->info.id)];
     memcpy(before, up->info.id, sizeof(before));
     int ret = reserve(up, id, err);
