@@ -70,7 +70,7 @@ function begin(video, { times, keyframes }, n) {
     timeline.reset(Float64Array.from(times, Number), Number(video.duration));
     timeline.keyframes = keyframes;
     $('viewer-name').textContent = title(video);
-    $('viewer-facts').textContent = `${moreFacts(video)} · ${facts(video)} · ${rate(video)}`;
+    $('viewer-facts').textContent = `${moreFacts(video)} · ${facts(video)} · ${rate(video)}${proven(video)}`;
     $('shown-of').textContent = ` / ${times.length - 1}`;
     $('timeline').setAttribute('aria-valuemax', times.length - 1);
     $('stage').style.setProperty('--ratio', String(video.width / video.height));
@@ -90,6 +90,7 @@ function reserve(times) {
 }
 
 const rate = (video) => `${Number(Number(video.fps).toFixed(3))} fps`;
+const proven = (video) => (video.verdict === 'exact' ? ' · every frame verified' : '');
 
 export function go(n) {
     if (!state.video) return;

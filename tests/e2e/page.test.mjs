@@ -226,6 +226,7 @@ describe('the scrubber', () => {
         await page.getByRole('button', { name: 'Next frame' }).click();
         await shows(2 * GOP + 1);
         assert.equal(await page.locator('#chip-key').isVisible(), false);
+        await page.locator('.cell.here', { hasText: String(2 * GOP + 1) }).waitFor();
         await page.locator('.cell', { hasText: String(2 * GOP + 3) }).click();
         await shows(2 * GOP + 3);
     });
@@ -372,7 +373,7 @@ describe('the scrubber', () => {
     test('the cache state comes from the server', async () => {
         await page.goto(link(110));
         await shows(110);
-        assert.match(await page.locator('#chip-cache').textContent(), /^(HIT|MISS) \d+\.\d ms$/);
+        assert.match(await page.locator('#chip-cache').textContent(), /^MISS \d+\.\d ms$/);
         await page.reload();
         await shows(110);
         assert.match(await page.locator('#chip-cache').textContent(), /^HIT/);

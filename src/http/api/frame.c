@@ -21,16 +21,21 @@ static void release(void *arg)
     free(job);
 }
 
-static void add_seconds(sc_request *req, const char *name, int64_t ns)
+// Where the picture came from and how long that took. A 304 has them too: a client's own cache
+// would else tell those of the first time.
+static void add_origin(sc_request *req, bool hit)
 {
-    sc_reply_headerf(req, name, "%.3fs", (double)ns / 1e9);
+    double seconds = (double)(sc_clock_now() - sc_request_start_ns(req)) / 1e9;
+    sc_reply_header(req, "X-Cache-Status", hit ? "HIT" : "MISS");
+    sc_reply_headerf(req, "X-Processing-Time", "%.6fs", seconds);
+    // The id may name another video one day: ask again, it costs a 304.
+    sc_reply_header(req, "Cache-Control", "private, no-cache");
 }
 
 static void add_compat(sc_request *req, const sc_answer *answer, bool hit)
 {
-    add_seconds(req, "X-Processing-Time", sc_clock_now() - sc_request_start_ns(req));
-    add_seconds(req, "X-Inference-Time", 0);
-    add_seconds(req, "X-Encode-Time", hit ? 0 : answer->encode_ns);
+    sc_reply_header(req, "X-Inference-Time", "0.000s");
+    sc_reply_headerf(req, "X-Encode-Time", "%.3fs", hit ? 0 : (double)answer->encode_ns / 1e9);
     sc_reply_header(req, "X-Count", "0");
     sc_reply_header(req, "X-GPU-Enabled", "False");
 }
@@ -48,12 +53,10 @@ static void reply(sc_request *req, sc_video *video, const sc_answer *answer, boo
 {
     sc_reply_buf(req, 200, sc_picture_mime(answer->format), answer->body);
     sc_reply_header(req, "ETag", answer->etag);
-    // The id may name another video one day: ask again, it costs a 304.
-    sc_reply_header(req, "Cache-Control", "private, no-cache");
     sc_reply_headerf(req, "X-Frame-Number", "%" PRId64, answer->n);
     add_time(req, video, answer->n);
     sc_reply_header(req, "X-Verified", answer->verified ? "true" : "false");
-    sc_reply_header(req, "X-Cache-Status", hit ? "HIT" : "MISS");
+    add_origin(req, hit);
     if (answer->info.tone_mapped)
         sc_reply_header(req, "X-Tone-Mapped", "true");
     if (compat)
@@ -107,7 +110,10 @@ static bool not_modified(sc_request *req, sc_video *video, int64_t n,
     if (!sc_request_header(req, "If-None-Match"))
         return false;
     sc_video_etag(video, n, query, etag);
-    return sc_reply_not_modified(req, etag);
+    if (!sc_reply_not_modified(req, etag))
+        return false;
+    add_origin(req, true);
+    return true;
 }
 
 static void serve(sc_request *req, bool compat)
@@ -158,7 +164,9 @@ static const sc_param params[] = {
 static const sc_response_row responses[] = {
     {200, "image/jpeg|image/png|image/webp|application/x-npy", NULL,
      "the picture; X-Frame-Number, X-Frame-Time and X-Verified say which frame it is, "
-     "X-Cache-Status where it came from, X-Tone-Mapped that HDR was turned into SDR"},
+     "X-Cache-Status where it came from, X-Processing-Time how long it took, X-Tone-Mapped "
+     "that "
+     "HDR was turned into SDR"},
     {304, NULL, NULL, "If-None-Match holds its ETag"},
     {404, "application/problem+json", NULL, "no such video"},
     {416, "application/problem+json", NULL, "beyond the end; detail tells the valid range"},
