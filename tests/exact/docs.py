@@ -36,7 +36,8 @@ wrong reference, can be called by its number; a picture is compared by its md5.
 | verify | `saccade index --verify` says exact |
 
 Clips of fewer frames are asked for all of them; rows that name a number in "frames" after a slash
-ask for that many. The frame cache is kept tiny (1 MiB), so that nearly every request decodes. All
+ask for that many. The frame cache is smaller than a frame, so that every request
+decodes. All
 orders run in one process one after another.
 
 ## What we define where FFmpeg does not

@@ -51,14 +51,15 @@ def block(bits, table, value, predicted):
     code(bits, "10")
 
 
-def slice_row(kind, number, parity, row):
+def slice_row(kind, number, parity, row, select):
     b = Bits()
     b.u(8, 5), b.u(0, 1)
     dc = [128, 128, 128]
     columns, skipped, after_intra = WIDTH // 16, 0, False
     for column in range(columns):
         intra = kind == "I" or row == 0 or column == number % columns
-        may_skip = column not in (0, columns - 1) and not (kind == "B" and after_intra)
+        may_skip = (column not in (0, columns - 1) and select == parity  # a skip means parity
+                    and not (kind == "B" and after_intra))
         after_intra = intra
         if not intra and may_skip:
             skipped += 1
@@ -70,7 +71,7 @@ def slice_row(kind, number, parity, row):
             code(b, {"P": "001", "B": "10"}[kind])
             code(b, "01")  # one vector for the whole field macroblock
             for _ in range({"P": 1, "B": 2}[kind]):
-                b.u(parity, 1)
+                b.u(select, 1)
                 code(b, "11")
             dc = [128, 128, 128]
             continue
@@ -85,7 +86,8 @@ def slice_row(kind, number, parity, row):
     return unit(row + 1, b)
 
 
-def field(kind, number, reference, parity):
+def field(kind, number, reference, parity, select=None):
+    select = parity if select is None else select
     b = Bits()
     b.u(reference, 10), b.u(KIND[kind], 3), b.u(0xFFFF, 16)
     if kind != "I":
@@ -97,7 +99,7 @@ def field(kind, number, reference, parity):
     e.u(8, 4)
     e.u(0xFF if kind == "I" else 0x11, 8), e.u(0x11 if kind == "B" else 0xFF, 8)
     e.u(0, 2), e.u(1 + parity, 2), e.u(0, 10)
-    rows = [slice_row(kind, number, parity, row) for row in range(HEIGHT // 32)]
+    rows = [slice_row(kind, number, parity, row, select) for row in range(HEIGHT // 32)]
     return unit(0x00, b) + unit(0xB5, e) + b"".join(rows)
 
 
@@ -114,7 +116,8 @@ def write_mpeg2_fields(data, path, frames=60, length=12):
             out += sequence() + gop(first, first == 0)
         kind = "I" if start else "P"
         out += field(kind, at, at - done, 0)
-        out += field("P" if start and at // length % 2 else kind, at, at - done, 1)
+        mixed = start and at // length % 2  # its P field may refer to its own I field only
+        out += field("P" if mixed else kind, at, at - done, 1, 0 if mixed else None)
         for number in range(max(0, at - 2), at):
             for parity in (0, 1):
                 out += field("B", number, number - done, parity)
