@@ -95,7 +95,7 @@ int sc_scaler_run(struct sc_scaler *scaler, const struct sc_image *src,
 struct sc_matrix {
     bool identity;
     bool shift;                     // chroma from left to centre
-    int luma_gain, luma_offset;     // 1/32768; 1/64 level
+    int luma_gain, luma_offset;     // 1/16384; 1/64 level
     int luma_cb, luma_cr;           // 1/32768 per level
     int cb_cb, cb_cr, cr_cb, cr_cr; // 1/16384
 };

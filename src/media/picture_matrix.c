@@ -58,7 +58,7 @@ bool sc_matrix_init(struct sc_matrix *m, const struct sc_image *src, bool full)
     double yd = full ? 255 : 219, cd = full ? 255 : 224;
     double y0s = src->full ? 0 : 16, y0d = full ? 0 : 16;
     m->shift = src->ss_w && src->siting == ZIMG_CHROMA_LEFT;
-    m->luma_gain = fixed(yd / ys, 32768);
+    m->luma_gain = fixed(yd / ys, 16384);
     m->luma_offset = fixed(y0d - y0s * yd / ys, 64) + 32;
     m->luma_cb = fixed(a * yd / cs, 32768);
     m->luma_cr = fixed(b * yd / cs, 32768);
@@ -71,7 +71,8 @@ bool sc_matrix_init(struct sc_matrix *m, const struct sc_image *src, bool full)
 }
 
 // Scratch holds one row of corrections for each chroma row of the band and its two neighbours,
-// and one to work in, each with PAD words on both sides, so that the neighbours of the edges can be read.
+// and one to work in, each with PAD words on both sides, so that the neighbours of the edges can
+// be read.
 #define PAD  32
 #define ROWS (BAND_MAX + 3)
 
@@ -97,13 +98,14 @@ static inline int16_t mul_high(int16_t a, int16_t b)
     return (int16_t)((a * b) >> 16);
 }
 
-// What luma gets from chroma, in 1/64 of a level.
+// What luma gets from chroma and from the move of black, in 1/64 of a level.
 SC_CLONES static void correction_row(const uint8_t *restrict cb, const uint8_t *restrict cr,
-                                     int n, int16_t by_cb, int16_t by_cr, int16_t *restrict out)
+                                     int n, struct sc_matrix m, int16_t *restrict out)
 {
+    int16_t by_cb = (int16_t)m.luma_cb, by_cr = (int16_t)m.luma_cr;
     for (int i = 0; i < n; i++) {
         int16_t u = (int16_t)((cb[i] - 128) * 128), v = (int16_t)((cr[i] - 128) * 128);
-        out[i] = (int16_t)(mul_high(u, by_cb) + mul_high(v, by_cr));
+        out[i] = (int16_t)(mul_high(u, by_cb) + mul_high(v, by_cr) + m.luma_offset);
     }
     out[-1] = out[0];
     out[n] = out[n - 1];
@@ -134,7 +136,7 @@ SC_CLONES static void chroma_row(struct sc_matrix m, const uint8_t *restrict u,
 // weights for t = 1/4.
 static inline int16_t quarter(int a, int b, int c, int d)
 {
-    return (int16_t)(-8 * (a - 128) + 110 * (b - 128) + 30 * (c - 128) - 4 * (d - 128));
+    return (int16_t)(110 * b + 30 * c - 8 * a - 4 * d - 128 * 128);
 }
 
 SC_CLONES static void shifted_inner(struct sc_matrix m, const uint8_t *restrict u,
@@ -164,37 +166,37 @@ static void shifted_row(const struct sc_matrix *m, const uint8_t *u, const uint8
         turn(m, quarter_at_edge(u, i, n), quarter_at_edge(v, i, n), cb + i, cr + i);
 }
 
-// v in 1/128, gain in 1/32768, the rest in 1/64.
-static inline uint16_t luma(uint16_t v, uint16_t gain, int16_t offset, int16_t add)
+// v in 1/256, gain in 1/16384, add in 1/64.
+static inline uint16_t luma(uint16_t v, uint16_t gain, int16_t add)
 {
     int16_t scaled = (int16_t)(((uint32_t)v * gain) >> 16);
-    return (uint16_t)clip((int16_t)((int16_t)(scaled + offset + add) >> 6));
+    return (uint16_t)clip((int16_t)((int16_t)(scaled + add) >> 6));
 }
 
 SC_CLONES static void luma_row(const uint8_t *restrict y, const int16_t *restrict add, int n,
-                               uint16_t gain, int16_t offset, uint8_t *restrict out)
+                               uint16_t gain, uint8_t *restrict out)
 {
     for (int i = 0; i < n; i++)
-        out[i] = (uint8_t)luma((uint16_t)(y[i] << 7), gain, offset, add[i]);
+        out[i] = (uint8_t)luma((uint16_t)(y[i] << 8), gain, add[i]);
 }
 
 SC_CLONES static void luma_row_alone(const uint8_t *restrict y, int n, uint16_t gain,
                                      int16_t offset, uint8_t *restrict out)
 {
     for (int i = 0; i < n; i++)
-        out[i] = (uint8_t)luma((uint16_t)(y[i] << 7), gain, offset, 0);
+        out[i] = (uint8_t)luma((uint16_t)(y[i] << 8), gain, offset);
 }
 
-// Two luma samples as one word, so that they stay in their chroma sample's lane and nothing
-// needs to be shuffled.
+// Two luma samples as one word, taken out as its upper byte: they stay in the lane of their chroma
+// sample, and nothing needs to be shuffled.
 typedef uint16_t __attribute__((may_alias, aligned(1))) pair;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define FIRST(p)   ((uint16_t)((p)&255))
-#define SECOND(p)  ((uint16_t)((p) >> 8))
+#define FIRST(p)   ((uint16_t)((p) << 8))
+#define SECOND(p)  ((uint16_t)((p)&0xff00u))
 #define PAIR(a, b) ((pair)((a) | (b) << 8))
 #else
-#define FIRST(p)   ((uint16_t)((p) >> 8))
-#define SECOND(p)  ((uint16_t)((p)&255))
+#define FIRST(p)   ((uint16_t)((p)&0xff00u))
+#define SECOND(p)  ((uint16_t)((p) << 8))
 #define PAIR(a, b) ((pair)((a) << 8 | (b)))
 #endif
 
@@ -205,25 +207,24 @@ static inline int16_t blend(int16_t near, int16_t far)
 
 SC_CLONES static void luma_pairs_left(const pair *restrict y, const int16_t *restrict near,
                                       const int16_t *restrict far, int n, uint16_t gain,
-                                      int16_t offset, pair *restrict out)
+                                      pair *restrict out)
 {
     for (int i = 0; i < n; i++) {
         int16_t a = blend(near[i], far[i]), b = blend(near[i + 1], far[i + 1]);
         int16_t between = (int16_t)((int16_t)(a + b + 1) >> 1);
-        out[i] = PAIR(luma((uint16_t)(FIRST(y[i]) << 7), gain, offset, a),
-                      luma((uint16_t)(SECOND(y[i]) << 7), gain, offset, between));
+        out[i] = PAIR(luma(FIRST(y[i]), gain, a), luma(SECOND(y[i]), gain, between));
     }
 }
 
 SC_CLONES static void luma_pairs_centre(const pair *restrict y, const int16_t *restrict near,
                                         const int16_t *restrict far, int n, uint16_t gain,
-                                        int16_t offset, pair *restrict out)
+                                        pair *restrict out)
 {
     for (int i = 0; i < n; i++) {
         int16_t a = blend(near[i - 1], far[i - 1]), b = blend(near[i], far[i]);
         int16_t c = blend(near[i + 1], far[i + 1]);
-        out[i] = PAIR(luma((uint16_t)(FIRST(y[i]) << 7), gain, offset, blend(b, a)),
-                      luma((uint16_t)(SECOND(y[i]) << 7), gain, offset, blend(b, c)));
+        out[i] =
+            PAIR(luma(FIRST(y[i]), gain, blend(b, a)), luma(SECOND(y[i]), gain, blend(b, c)));
     }
 }
 
@@ -244,9 +245,8 @@ static void do_luma(const struct rows *r, int y, int in_band, uint8_t *out)
     const struct sc_image *src = r->src;
     const uint8_t *in = plane_row(src, 0, y);
     uint16_t gain = (uint16_t)r->m->luma_gain;
-    int16_t offset = (int16_t)r->m->luma_offset;
     if (src->family == SC_FAMILY_GRAY || (!r->m->luma_cb && !r->m->luma_cr)) {
-        luma_row_alone(in, src->w, gain, offset, out);
+        luma_row_alone(in, src->w, gain, (int16_t)r->m->luma_offset, out);
         return;
     }
     int j = 1 + (in_band >> src->ss_h);
@@ -257,15 +257,15 @@ static void do_luma(const struct rows *r, int y, int in_band, uint8_t *out)
         int16_t *between = r->correction[ROWS - 1];
         for (int i = 0; i < src->w; i++)
             between[i] = blend(near[i], far[i]);
-        luma_row(in, between, src->w, gain, offset, out);
+        luma_row(in, between, src->w, gain, out);
         return;
     }
     int pairs = src->w / 2;
-    (r->m->shift ? luma_pairs_left : luma_pairs_centre)(
-        (const pair *)(const void *)in, near, far, pairs, gain, offset, (pair *)(void *)out);
+    (r->m->shift ? luma_pairs_left : luma_pairs_centre)((const pair *)(const void *)in, near,
+                                                        far, pairs, gain, (pair *)(void *)out);
     if (src->w % 2)
         out[src->w - 1] =
-            luma((uint16_t)(in[src->w - 1] << 7), gain, offset, blend(near[pairs], far[pairs]));
+            luma((uint16_t)(in[src->w - 1] << 8), gain, blend(near[pairs], far[pairs]));
 }
 
 static void do_chroma(const struct rows *r, int j, uint8_t *cb, uint8_t *cr)
@@ -285,8 +285,8 @@ static void convert_rows(const struct rows *r, int y, int rows, uint8_t *const d
     int j0 = y >> src->ss_h, chroma_rows = (rows + src->ss_h) >> src->ss_h;
     int n = sc_image_plane_w(src, 1);
     for (int j = -1; j <= chroma_rows && src->family != SC_FAMILY_GRAY; j++) {
-        correction_row(plane_row(src, 1, j0 + j), plane_row(src, 2, j0 + j), n,
-                       (int16_t)r->m->luma_cb, (int16_t)r->m->luma_cr, r->correction[j + 1]);
+        correction_row(plane_row(src, 1, j0 + j), plane_row(src, 2, j0 + j), n, *r->m,
+                       r->correction[j + 1]);
         if (j >= 0 && j < chroma_rows)
             do_chroma(r, j0 + j, dst[1] + j * stride[1], dst[2] + j * stride[2]);
     }

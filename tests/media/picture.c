@@ -301,10 +301,497 @@ static void colours_survive(void **state)
     unlink(path);
 }
 
+// --- flat patches against the definition of Y'CbCr (ITU-T H.273, 8.3), in double precision
+
+struct patch_case {
+    int matrix;
+    double kr, kb;
+    bool full;
+    int format, depth;
+};
+
+static void patch_rgb(const struct patch_case *c, const int ycc[3], double rgb[3])
+{
+    double one = 1 << (c->depth - 8), top = (1 << c->depth) - 1;
+    double y = c->full ? ycc[0] / top : (ycc[0] - 16 * one) / (219 * one);
+    double span = c->full ? top : 224 * one;
+    double cb = (ycc[1] - 128 * one) / span, cr = (ycc[2] - 128 * one) / span;
+    rgb[0] = y + 2 * (1 - c->kr) * cr;
+    rgb[2] = y + 2 * (1 - c->kb) * cb;
+    rgb[1] = (y - c->kr * rgb[0] - c->kb * rgb[2]) / (1 - c->kr - c->kb);
+    for (int i = 0; i < 3; i++)
+        rgb[i] = fmin(fmax(255 * rgb[i], 0), 255);
+}
+
+static sc_frame *flat_frame(int format, int w, int h, const int value[3])
+{
+    sc_frame *frame = blank_frame(format, w, h);
+    AVFrame *av = frame->av;
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    for (int p = 0; p < desc->nb_components; p++)
+        for (int y = 0; y < AV_CEIL_RSHIFT(h, p ? desc->log2_chroma_h : 0); y++)
+            for (int x = 0; x < AV_CEIL_RSHIFT(w, p ? desc->log2_chroma_w : 0); x++) {
+                uint8_t *at = av->data[p] + y * av->linesize[p];
+                if (desc->comp[0].depth > 8)
+                    ((uint16_t *)(void *)at)[x] = (uint16_t)value[p];
+                else
+                    at[x] = (uint8_t)value[p];
+            }
+    return frame;
+}
+
+static void assert_flat(const struct rgb *got, const double rgb[3], double tolerance,
+                        const char *what)
+{
+    for (int i = 0; i < got->w * got->h * 3; i++)
+        if (fabs(got->data[i] - rgb[i % 3]) > tolerance)
+            fail_msg("%s: (%d, %d) channel %d is %d, not %.1f", what, i / 3 % got->w,
+                     i / 3 / got->w, i % 3, got->data[i], rgb[i % 3]);
+}
+
+static void check_patch(const struct patch_case *c, const int eight[3])
+{
+    int ycc[3];
+    double rgb[3];
+    char what[96];
+    for (int i = 0; i < 3; i++)
+        ycc[i] = eight[i] << (c->depth - 8);
+    patch_rgb(c, ycc, rgb);
+    for (int i = 0; i < 3; i++) // what no display can show may be clipped in any way
+        if (rgb[i] <= 0 || rgb[i] >= 255)
+            return;
+    sc_frame *frame = flat_frame(c->format, 33, 17, ycc);
+    frame->av->colorspace = c->matrix;
+    frame->av->color_range = c->full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+    for (int format = 0; format < 4; format++) {
+        struct sc_picture_params params = {.format = (enum sc_picture_format)format,
+                                           .quality = 98};
+        struct rgb got = format == SC_PICTURE_NPY ? picture_rgb(frame, &params, NULL)
+                                                  : picture_coded(frame, &params);
+        snprintf(what, sizeof(what), "%s matrix %d %s %d %d %d as %s",
+                 av_get_pix_fmt_name(c->format), c->matrix, c->full ? "full" : "limited",
+                 ycc[0], ycc[1], ycc[2], sc_picture_mime(params.format));
+        assert_flat(&got, rgb, format == SC_PICTURE_PNG || format == SC_PICTURE_NPY ? 1.01 : 3,
+                    what);
+        rgb_free(&got);
+    }
+    sc_frame_unref(&frame);
+}
+
+static void patches_follow_the_definition(void **state)
+{
+    (void)state;
+    static const struct patch_case cases[] = {
+        {AVCOL_SPC_BT709, 0.2126, 0.0722, false, AV_PIX_FMT_YUV420P, 8},
+        {AVCOL_SPC_BT709, 0.2126, 0.0722, true, AV_PIX_FMT_YUV422P, 8},
+        {AVCOL_SPC_SMPTE170M, 0.299, 0.114, false, AV_PIX_FMT_YUV420P, 8},
+        {AVCOL_SPC_BT470BG, 0.299, 0.114, true, AV_PIX_FMT_YUV444P, 8},
+        {AVCOL_SPC_SMPTE240M, 0.212, 0.087, false, AV_PIX_FMT_YUV420P, 8},
+        {AVCOL_SPC_FCC, 0.30, 0.11, false, AV_PIX_FMT_YUV440P, 8},
+        {AVCOL_SPC_BT2020_NCL, 0.2627, 0.0593, false, AV_PIX_FMT_YUV420P10, 10},
+        {AVCOL_SPC_BT2020_NCL, 0.2627, 0.0593, true, AV_PIX_FMT_YUV420P12, 12},
+    };
+    static const int patches[][3] = {{81, 90, 180},   {145, 54, 100}, {41, 140, 120},
+                                     {180, 128, 128}, {16, 128, 128}, {120, 170, 110},
+                                     {100, 100, 150}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t j = 0; j < sizeof(patches) / sizeof(patches[0]); j++)
+            check_patch(&cases[i], patches[j]);
+}
+
+// What a frame that does not say its colour is taken for.
+static void unspecified_colour(void **state)
+{
+    (void)state;
+    static const int ycc[3] = {81, 90, 180};
+    static const struct {
+        int format, w, h;
+        struct patch_case as;
+    } cases[] = {
+        {AV_PIX_FMT_YUV420P, 64, 48, {.kr = 0.299, .kb = 0.114, .depth = 8}},
+        {AV_PIX_FMT_YUV420P, 1280, 16, {.kr = 0.2126, .kb = 0.0722, .depth = 8}},
+        {AV_PIX_FMT_YUV420P, 16, 720, {.kr = 0.2126, .kb = 0.0722, .depth = 8}},
+        {AV_PIX_FMT_YUVJ420P, 64, 48, {.kr = 0.299, .kb = 0.114, .full = true, .depth = 8}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        double rgb[3];
+        sc_frame *frame = flat_frame(cases[i].format, cases[i].w, cases[i].h, ycc);
+        struct rgb got = picture_rgb(frame, &(struct sc_picture_params){0}, NULL);
+        patch_rgb(&cases[i].as, ycc, rgb);
+        assert_flat(&got, rgb, 1.01, "unspecified colour");
+        rgb_free(&got);
+        sc_frame_unref(&frame);
+    }
+}
+
+static void grays_palettes_and_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        int format, value, expected;
+        enum AVColorRange range;
+    } cases[] = {
+        {AV_PIX_FMT_GRAY8, 100, 100, AVCOL_RANGE_UNSPECIFIED},
+        {AV_PIX_FMT_GRAY8, 235, 255, AVCOL_RANGE_MPEG},
+        {AV_PIX_FMT_GRAY10, 400, 100, AVCOL_RANGE_JPEG},
+        {AV_PIX_FMT_GRAY16, 25700, 100, AVCOL_RANGE_JPEG},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        double rgb[3] = {cases[i].expected, cases[i].expected, cases[i].expected};
+        sc_frame *frame = flat_frame(cases[i].format, 21, 13, (int[3]){cases[i].value});
+        frame->av->color_range = cases[i].range;
+        for (int format = 0; format < 3; format++) {
+            struct sc_picture_params params = {.format = (enum sc_picture_format)format};
+            struct rgb got = picture_coded(frame, &params);
+            assert_flat(&got, rgb, 1.01, "gray");
+            rgb_free(&got);
+        }
+        sc_frame_unref(&frame);
+    }
+    sc_frame *frame = blank_frame(AV_PIX_FMT_PAL8, 7, 5);
+    for (int i = 0; i < 256; i++)
+        ((uint32_t *)(void *)frame->av->data[1])[i] = 0xff000000u | (uint32_t)i * 0x010203u;
+    memset(frame->av->data[0], 50, (size_t)frame->av->linesize[0] * 5);
+    struct rgb got = picture_rgb(frame, &(struct sc_picture_params){0}, NULL);
+    assert_flat(&got, (double[3]){50, 100, 150}, 0, "pal8");
+    rgb_free(&got);
+    sc_frame_unref(&frame);
+    for (int format = AV_PIX_FMT_MONOWHITE; format <= AV_PIX_FMT_MONOBLACK; format++) {
+        frame = blank_frame(format, 9, 3);
+        memset(frame->av->data[0], 0, (size_t)frame->av->linesize[0] * 3);
+        double level = format == AV_PIX_FMT_MONOWHITE ? 255 : 0;
+        got = picture_rgb(frame, &(struct sc_picture_params){0}, NULL);
+        assert_flat(&got, (double[3]){level, level, level}, 0, "bits");
+        rgb_free(&got);
+        sc_frame_unref(&frame);
+    }
+}
+
+// --- orientation
+
+static void turns_equal_ffmpegs(void **state)
+{
+    (void)state;
+    static const struct {
+        int rotation;
+        bool hflip, vflip;
+        const char *filters;
+    } turns[] = {
+        {90, false, false, "transpose=clock"},
+        {180, false, false, "hflip,vflip"},
+        {270, false, false, "transpose=cclock"},
+        {0, true, false, "hflip"},
+        {0, false, true, "vflip"},
+        {90, true, false, "transpose=clock,hflip"},
+        {270, false, true, "transpose=cclock,vflip"},
+        {180, true, true, "null"},
+    };
+    static const int sizes[][2] = {{96, 64}, {95, 63}, {1, 40}, {33, 1}};
+    for (size_t z = 0; z < sizeof(sizes) / sizeof(sizes[0]); z++) {
+        char path[256];
+        int w = sizes[z][0], h = sizes[z][1];
+        struct rgb soft = soft_picture(path, w, h);
+        sc_frame *exact =
+            colour_frame(&(struct colour){"gbrp", AVCOL_SPC_RGB, "", true}, path, w, h);
+        sc_frame *video = colour_frame(
+            &(struct colour){"yuv444p", AVCOL_SPC_BT709, "709", false}, path, w, h);
+        for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+            bool turned = turns[i].rotation % 180;
+            struct rgb want =
+                rgb_by_ffmpeg(path, turns[i].filters, turned ? h : w, turned ? w : h);
+            struct sc_picture_params params = {.rotation = turns[i].rotation,
+                                               .quality = 95,
+                                               .hflip = turns[i].hflip,
+                                               .vflip = turns[i].vflip};
+            struct rgb got = picture_rgb(exact, &params, NULL);
+            struct rgb jpeg = picture_coded(video, &params);
+            assert_int_equal(got.w, want.w);
+            assert_memory_equal(got.data, want.data, (size_t)w * (size_t)h * 3);
+            assert_close(&jpeg, &want, 36, 2.5, turns[i].filters);
+            rgb_free(&want);
+            rgb_free(&got);
+            rgb_free(&jpeg);
+        }
+        rgb_free(&soft);
+        sc_frame_unref(&exact);
+        sc_frame_unref(&video);
+        unlink(path);
+    }
+}
+
+// --- sizes
+
+// Flat frames of odd and tiny sizes stay flat to their edges: same size and scaled, all turns.
+static void odd_sizes(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{319, 241}, {321, 240}, {17, 15}, {3, 2}, {2, 3}, {1, 1}};
+    static const struct colour kinds[] = {
+        {"yuv420p", AVCOL_SPC_BT709, "709", false},
+        {"yuv422p10le", AVCOL_SPC_BT709, "709", false},
+        {"yuv444p", AVCOL_SPC_BT709, "709", false},
+    };
+    for (size_t z = 0; z < sizeof(sizes) / sizeof(sizes[0]); z++) {
+        int w = sizes[z][0], h = sizes[z][1];
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            sc_frame *frame =
+                flat_frame(av_get_pix_fmt(kinds[k].pix_fmt), w, h,
+                           k == 1 ? (int[3]){400, 440, 600} : (int[3]){100, 110, 150});
+            frame->av->colorspace = AVCOL_SPC_BT709;
+            for (int turn = 0; turn < 360; turn += 90)
+                for (int format = 0; format < 4; format++) {
+                    double rgb[3];
+                    struct patch_case c = {AVCOL_SPC_BT709, 0.2126, 0.0722, false, 0, 8};
+                    patch_rgb(&c, (int[3]){100, 110, 150}, rgb);
+                    struct sc_picture_params params = {.format = (enum sc_picture_format)format,
+                                                       .rotation = turn,
+                                                       .quality = 98};
+                    for (int scaled = 0; scaled < 2; scaled++, params.w = 41, params.h = 23) {
+                        params.fit = SC_FIT_FILL;
+                        struct rgb got = format == SC_PICTURE_NPY
+                                             ? picture_rgb(frame, &params, NULL)
+                                             : picture_coded(frame, &params);
+                        assert_int_equal(got.w, scaled ? 41 : turn % 180 ? h : w);
+                        assert_int_equal(got.h, scaled ? 23 : turn % 180 ? w : h);
+                        assert_flat(&got, rgb, 3, kinds[k].pix_fmt);
+                        rgb_free(&got);
+                    }
+                }
+            sc_frame_unref(&frame);
+        }
+    }
+}
+
+static void scaling_equals_zscale(void **state)
+{
+    (void)state;
+    char path[256];
+    struct rgb soft = soft_picture(path, 320, 240);
+    static const struct {
+        int w, h;
+        enum sc_picture_fit fit;
+        const char *filters;
+        int out_w, out_h;
+    } cases[] = {
+        {160, 0, SC_FIT_CONTAIN, "zscale=160:120:filter=bicubic", 160, 120},
+        {0, 97, SC_FIT_CONTAIN, "zscale=129:97:filter=bicubic", 129, 97},
+        {500, 500, SC_FIT_CONTAIN, "zscale=500:375:filter=bicubic", 500, 375},
+        {100, 100, SC_FIT_COVER, "crop=240:240,zscale=100:100:filter=bicubic", 100, 100},
+        {200, 100, SC_FIT_COVER, "crop=320:160,zscale=200:100:filter=bicubic", 200, 100},
+        {77, 190, SC_FIT_FILL, "zscale=77:190:filter=bicubic", 77, 190},
+    };
+    sc_frame *full = colour_frame(&(struct colour){"yuv444p", AVCOL_SPC_BT709, "709", false},
+                                  path, 320, 240);
+    sc_frame *half = colour_frame(&(struct colour){"yuv420p", AVCOL_SPC_BT709, "709", false},
+                                  path, 320, 240);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int w = cases[i].out_w, h = cases[i].out_h;
+        struct sc_picture_params params = {
+            .w = cases[i].w, .h = cases[i].h, .fit = cases[i].fit, .quality = 95};
+        struct rgb want = rgb_by_ffmpeg(path, cases[i].filters, w, h);
+        struct rgb got = picture_rgb(half, &params, NULL);
+        assert_close(&got, &want, 36, 2, cases[i].filters);
+        rgb_free(&got);
+        got = picture_coded(full, &params);
+        assert_close(&got, &want, 38, 2, cases[i].filters);
+        rgb_free(&got);
+        rgb_free(&want);
+        if (w % 2 || h % 2)
+            continue;      // zscale has no such 4:2:0
+        char filters[256]; // what 4:2:0 loses, the reference loses too
+        snprintf(
+            filters, sizeof(filters),
+            "%s,zscale=m=170m:r=full:c=center,format=yuv420p,zscale=m=gbr:r=full,format=gbrp",
+            cases[i].filters);
+        want = rgb_by_ffmpeg(path, filters, w, h);
+        got = picture_coded(half, &params);
+        assert_close(&got, &want, 32, 3.5, filters); // chroma is enlarged differently
+        rgb_free(&got);
+        rgb_free(&want);
+    }
+    sc_frame_unref(&full);
+    sc_frame_unref(&half);
+    rgb_free(&soft);
+    unlink(path);
+}
+
+static void size_arithmetic(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sc_picture_params params;
+        int w, h;
+        AVRational sar;
+        int out_w, out_h;
+    } cases[] = {
+        {{0}, 720, 576, {16, 11}, 1047, 576},
+        {{0}, 720, 576, {0, 1}, 720, 576},
+        {{0}, 1440, 1080, {4, 3}, 1920, 1080},
+        {{.sample_aspect = {1, 1}}, 1440, 1080, {4, 3}, 1440, 1080},
+        {{.rotation = 90}, 1440, 1080, {4, 3}, 1080, 1920},
+        {{.rotation = 90, .w = 540}, 1920, 1080, {1, 1}, 540, 960},
+        {{.w = 640}, 1920, 1080, {1, 1}, 640, 360},
+        {{.h = 100}, 1920, 1080, {1, 1}, 178, 100},
+        {{.w = 400, .h = 400}, 1920, 1080, {1, 1}, 400, 225},
+        {{.w = 400, .h = 400, .fit = SC_FIT_COVER}, 1920, 1080, {1, 1}, 400, 400},
+        {{.w = 400, .h = 10, .fit = SC_FIT_FILL}, 1920, 1080, {1, 1}, 400, 10},
+        {{.w = 3}, 8000, 100, {1, 1}, 3, 1},
+        {{.h = 8192}, 8000, 100, {1, 1}, 8192, 8192},
+        {{0}, 16384, 4096, {1, 1}, 8192, 2048},
+        {{0}, 100, 100, {1000, 1}, 8192, 8},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int w, h;
+        sc_picture_size(&cases[i].params, cases[i].w, cases[i].h, cases[i].sar, &w, &h);
+        if (w != cases[i].out_w || h != cases[i].out_h)
+            fail_msg("case %zu: %dx%d, not %dx%d", i, w, h, cases[i].out_w, cases[i].out_h);
+    }
+}
+
+static void wrong_parameters_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sc_picture_params params;
+        const char *field;
+    } cases[] = {
+        {{.w = 100000}, "w"},
+        {{.w = -1}, "w"},
+        {{.h = 8193}, "h"},
+        {{.quality = 101}, "quality"},
+        {{.quality = -1}, "quality"},
+        {{.rotation = 45}, "rotation"},
+        {{.rotation = 360}, "rotation"},
+        {{.fit = 7}, "fit"},
+        {{.format = 9}, "format"},
+    };
+    sc_frame *frame = flat_frame(AV_PIX_FMT_GRAY8, 8, 8, (int[3]){1});
+    sc_picture_ctx *ctx = sc_picture_ctx_new();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sc_buf *buf = NULL;
+        sc_err err = {0};
+        assert_int_equal(sc_picture_encode(ctx, &buf, NULL, frame, &cases[i].params, &err),
+                         SC_EARG);
+        assert_string_equal(err.field, cases[i].field);
+        assert_null(buf);
+    }
+    sc_err err = {0};
+    sc_buf *buf = NULL;
+    frame->av->format = AV_PIX_FMT_CUDA;
+    assert_int_equal(
+        sc_picture_encode(ctx, &buf, NULL, frame, &(struct sc_picture_params){0}, &err),
+        SC_EUNSUPPORTED);
+    assert_non_null(strstr(err.text, "cuda"));
+    sc_picture_ctx_free(&ctx);
+    sc_picture_ctx_free(&ctx);
+    sc_picture_ctx_free(NULL);
+    sc_frame_unref(&frame);
+}
+
+// --- HDR
+
+static double hdr_gray(int transfer, int code)
+{
+    sc_frame *frame = flat_frame(AV_PIX_FMT_YUV420P10, 64, 48, (int[3]){code, 512, 512});
+    frame->av->colorspace = AVCOL_SPC_BT2020_NCL;
+    frame->av->color_primaries = AVCOL_PRI_BT2020;
+    frame->av->color_trc = transfer;
+    frame->av->color_range = AVCOL_RANGE_MPEG;
+    struct sc_picture_info info = {0};
+    struct rgb got = picture_rgb(frame, &(struct sc_picture_params){0}, &info);
+    assert_true(info.tone_mapped);
+    double level = got.data[1];
+    assert_flat(&got, (double[3]){level, level, level}, 1, "hdr gray");
+    struct rgb jpeg = picture_coded(frame, &(struct sc_picture_params){.quality = 95, .w = 31});
+    assert_flat(&jpeg, (double[3]){level, level, level}, 3, "hdr gray as JPEG");
+    rgb_free(&got);
+    rgb_free(&jpeg);
+    sc_frame_unref(&frame);
+    return level;
+}
+
+// Codes are from ITU-R BT.2408 table 1: 58 % PQ and 75 % HLG are diffuse white (203 cd/m2),
+// 38 % of both is an 18 % gray card (26 cd/m2).
+static void hdr_lands_where_sdr_would(void **state)
+{
+    (void)state;
+    static const int transfers[] = {AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67};
+    for (int i = 0; i < 2; i++) {
+        int white_code = 64 + (int)((i ? 0.75 : 0.581) * 876);
+        double black = hdr_gray(transfers[i], 64), gray = hdr_gray(transfers[i], 64 + 333);
+        double white = hdr_gray(transfers[i], white_code), peak = hdr_gray(transfers[i], 940);
+        if (getenv("PICTURE_VERBOSE"))
+            print_message("black %.0f gray %.0f white %.0f peak %.0f\n", black, gray, white,
+                          peak);
+        assert_true(black <= 2);
+        assert_in_range((int)gray, 90, 130);
+        assert_in_range((int)white, 205, 245);
+        assert_true(peak > white && peak >= 250);
+    }
+}
+
+static void sdr_is_not_tone_mapped(void **state)
+{
+    (void)state;
+    struct sc_picture_info info = {.tone_mapped = true};
+    sc_frame *frame = flat_frame(AV_PIX_FMT_YUV420P10, 16, 16, (int[3]){512, 512, 512});
+    struct rgb got = picture_rgb(frame, &(struct sc_picture_params){0}, &info);
+    assert_false(info.tone_mapped);
+    rgb_free(&got);
+    sc_frame_unref(&frame);
+}
+
+// --- npy
+
+static void npy_opens_in_numpy(void **state)
+{
+    (void)state;
+    char path[256];
+    sc_frame *frame = flat_frame(AV_PIX_FMT_GBRP, 5, 3, (int[3]){20, 30, 10}); // G B R
+    sc_picture_ctx *ctx = sc_picture_ctx_new();
+    sc_buf *buf = NULL;
+    struct sc_picture_params params = {.format = SC_PICTURE_NPY};
+    assert_int_equal(sc_picture_encode(ctx, &buf, NULL, frame, &params, NULL), 0);
+    assert_memory_equal(buf->data, "\x93NUMPY\x01\x00", 8);
+    size_t start = 10 + buf->data[8] + 256u * buf->data[9];
+    assert_int_equal(start % 64, 0);
+    assert_int_equal(buf->data[start - 1], '\n');
+    assert_int_equal(buf->size, start + 5 * 3 * 3);
+    assert_memory_equal(buf->data + start, "\x0a\x14\x1e\x0a\x14\x1e", 6);
+    FILE *file = fopen(clip_path(path, "p.npy"), "wb");
+    assert_int_equal(fwrite(buf->data, 1, buf->size, file), buf->size);
+    fclose(file);
+    char *text = clip_run("/usr/bin/python3 -c 'import numpy as n; a = n.load(\"%s\"); "
+                          "print(a.shape, a.dtype, a[2, 4])' 2>/dev/null",
+                          path);
+    if (text) // where NumPy is installed
+        assert_string_equal(text, "(3, 5, 3) uint8 [10 20 30]\n");
+    free(text);
+    unlink(path);
+    sc_buf_unref(&buf);
+    buf = sc_picture_npy_header(7, 1080, 1920);
+    assert_non_null(strstr((char *)buf->data + 10, "(7, 1080, 1920, 3)"));
+    sc_buf_unref(&buf);
+    sc_picture_ctx_free(&ctx);
+    sc_frame_unref(&frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_survive),
+        cmocka_unit_test(patches_follow_the_definition),
+        cmocka_unit_test(unspecified_colour),
+        cmocka_unit_test(grays_palettes_and_bits),
+        cmocka_unit_test(turns_equal_ffmpegs),
+        cmocka_unit_test(odd_sizes),
+        cmocka_unit_test(scaling_equals_zscale),
+        cmocka_unit_test(size_arithmetic),
+        cmocka_unit_test(wrong_parameters_are_named),
+        cmocka_unit_test(hdr_lands_where_sdr_would),
+        cmocka_unit_test(sdr_is_not_tone_mapped),
+        cmocka_unit_test(npy_opens_in_numpy),
     };
+    av_log_set_level(AV_LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
