@@ -1,5 +1,7 @@
 #include "media/decoder.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -10,17 +12,32 @@
 struct sc_decoder {
     AVCodecContext *ctx;
     sc_index *index;
+    atomic_int_fast64_t errors; // complaints, from any of the decoder's threads
 };
 
-static const AVCodec *find_decoder(enum AVCodecID id)
+// libavcodec tells of concealed damage in its log only. Our contexts, and the copies that frame
+// threads make of them, carry the decoder in `opaque`; others carry NULL.
+static void count_complaint(void *object, int level, const char *fmt, va_list ap)
 {
-    return avcodec_find_decoder(id);
+    (void)fmt, (void)ap;
+    if (level > AV_LOG_ERROR || !object || *(const AVClass **)object != avcodec_get_class())
+        return;
+    sc_decoder *dec = ((AVCodecContext *)object)->opaque;
+    if (dec)
+        atomic_fetch_add_explicit(&dec->errors, 1, memory_order_relaxed);
+}
+
+static void listen_to_log(void)
+{
+    av_log_set_callback(count_complaint);
 }
 
 int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_err *err)
 {
-    const AVCodec *codec = find_decoder(index->par->codec_id);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const AVCodec *codec = avcodec_find_decoder(index->par->codec_id);
     *pdec = NULL;
+    pthread_once(&once, listen_to_log);
     if (!codec)
         return sc_fail(err, SC_EUNSUPPORTED, "no decoder for %s in this FFmpeg",
                        index->header->codec_name);
@@ -30,6 +47,7 @@ int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_err *err
     int ret = dec->ctx ? avcodec_parameters_to_context(dec->ctx, index->par) : AVERROR(ENOMEM);
     if (ret >= 0) {
         dec->ctx->thread_count = threads > 0 ? threads : sc_cpu_count();
+        dec->ctx->opaque = dec;
         dec->ctx->pkt_timebase = (AVRational){1, 1000}; // pts are numbers, not times
         dec->ctx->framerate = index->info.frame_rate;
         ret = avcodec_open2(dec->ctx, codec, NULL);
@@ -90,6 +108,11 @@ void sc_decoder_flush(sc_decoder *dec)
     avcodec_flush_buffers(dec->ctx);
 }
 
+int64_t sc_decoder_errors(const sc_decoder *dec)
+{
+    return atomic_load_explicit(&dec->errors, memory_order_relaxed);
+}
+
 int sc_decoder_threads(const sc_decoder *dec)
 {
     return dec->ctx->thread_count;
@@ -132,7 +155,7 @@ static int pump(sc_decoder *dec, const AVPacket *pkt, sc_decoded_fn *fn, void *a
 }
 
 int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to, int threads,
-                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, sc_err *err)
+                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, int64_t *errors, sc_err *err)
 {
     sc_decoder *dec = NULL;
     sc_source *src = sc_source_open(index, path);
@@ -146,6 +169,8 @@ int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to,
     }
     if (ret == SC_OK)
         ret = pump(dec, NULL, fn, arg);
+    if (errors)
+        *errors = dec ? sc_decoder_errors(dec) : 0;
     av_packet_free(&pkt);
     sc_decoder_close(&dec);
     sc_source_close(&src);

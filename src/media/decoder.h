@@ -26,13 +26,20 @@ int sc_decoder_receive(sc_decoder *dec, AVFrame **frame, int64_t *packet);
 // Forgets everything: the next packet must be an entry point.
 void sc_decoder_flush(sc_decoder *dec);
 
+// How many complaints about the data the decoder has made since it was opened. Concealment of
+// damage depends on the number of threads: where complaints grow, only one thread gives the same
+// picture every time.
+int64_t sc_decoder_errors(const sc_decoder *dec);
+
 int sc_decoder_threads(const sc_decoder *dec);
 // Frames that may be inside before the first comes out: reordering plus threads.
 int sc_decoder_delay(const sc_decoder *dec);
 
 // Linear work over packets [from, to): fn gets every frame in the decoder's order (frame is
 // borrowed) and stops it by returning non-zero, which is then returned. The last packets are
-// drained. Damaged packets are passed over, as a player would.
+// drained. Damaged packets are passed over, as a player would; *errors (may be NULL) counts
+// complaints as sc_decoder_errors() does.
 typedef int sc_decoded_fn(void *arg, AVFrame *frame, int64_t packet);
 int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to, int threads,
-                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, sc_err *err);
+                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, int64_t *errors,
+                    sc_err *err);

@@ -45,21 +45,23 @@ static bool reorders(enum AVCodecID id)
     return !desc || !(desc->props & AV_CODEC_PROP_INTRA_ONLY);
 }
 
-// The second field of a picture shows nothing of its own.
+// The second field of a picture shows nothing of its own. What a decoder makes of a field without
+// a second one, only decoding tells.
 static void hide_second_fields(struct sc_scan *scan)
 {
-    bool paired = true;
+    struct sc_scanned *first = NULL; // a field that waits for its second
     for (int64_t i = 0; i < scan->count; i++) {
-        const struct sc_au *au = &scan->packets[i].au;
-        const struct sc_au *before = i ? &scan->packets[i - 1].au : NULL;
-        if (!paired && before && au->field && before->field == 3 - au->field &&
-            au->frame_num == before->frame_num) {
-            scan->packets[i].flags |= SC_PACKET_HIDDEN;
-            paired = true;
-        } else {
-            paired = !au->field;
-        }
+        struct sc_scanned *p = &scan->packets[i];
+        bool second = first && p->au.field == 3 - first->au.field &&
+                      p->au.frame_num == first->au.frame_num;
+        if (second)
+            p->flags |= SC_PACKET_HIDDEN;
+        else if (first)
+            first->flags |= SC_PACKET_SUSPECT;
+        first = !second && p->au.field ? p : NULL;
     }
+    if (first)
+        first->flags |= SC_PACKET_SUSPECT;
 }
 
 // RASL pictures of a CRA that decoding started at, and of every BLA, are never output.
@@ -244,6 +246,7 @@ struct seen {
     uint32_t *order;  // packets in output order
     uint64_t *hashes; // in output order, NULL if unwanted
     int64_t count, total;
+    int threads;
 };
 
 static int see_frame(void *arg, AVFrame *frame, int64_t packet)
@@ -267,8 +270,15 @@ static int assemble(struct builder *b, sc_index **pix, sc_err *err);
 static int decode_stretch(struct builder *b, sc_index *ix, const struct stretch *s,
                           struct seen *seen, sc_err *err)
 {
-    int ret = sc_decode_range(ix, b->path, s->from, s->to, b->params->threads,
-                              b->params->cancel, see_frame, seen, err);
+    int64_t errors = 0;
+    int ret = sc_decode_range(ix, b->path, s->from, s->to, seen->threads, b->params->cancel,
+                              see_frame, seen, &errors, err);
+    if (ret >= 0 && errors && seen->threads != 1) { // see sc_decoder_errors()
+        seen->threads = 1;
+        seen->count = 0;
+        memset(seen->shown, 0, (size_t)b->scan.count);
+        return decode_stretch(b, ix, s, seen, err);
+    }
     for (int64_t k = s->judged; ret >= 0 && k < s->to; k++) {
         if (!seen->shown[k])
             b->scan.packets[k].flags |= SC_PACKET_HIDDEN;
@@ -376,7 +386,7 @@ static void time_decoded(struct builder *b)
 static int settle_whole(struct builder *b, sc_err *err)
 {
     struct stretch all = {0, 0, b->scan.count};
-    struct seen seen = {0};
+    struct seen seen = {.threads = b->params->threads};
     // A provisional order, so that the reader below has an index to work with.
     b->frame_count = b->scan.count;
     for (int64_t i = 0; i < b->scan.count; i++) {
@@ -405,7 +415,7 @@ static int settle_whole(struct builder *b, sc_err *err)
 static int settle_stretches(struct builder *b, const struct stretch *list, int count,
                             sc_err *err)
 {
-    struct seen seen = {0};
+    struct seen seen = {.threads = 1};
     int ret = settle_by_decoding(b, list, count, &seen, err);
     free(seen.shown);
     free(seen.order);

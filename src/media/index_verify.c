@@ -14,6 +14,7 @@ struct verify {
     uint64_t *linear;   // per packet: hash of the frame it gave in the linear decode, 0 none
     uint8_t *differs;   // per packet: random access gave something else
     int64_t done, work; // packets decoded, for progress
+    int threads;        // 1 once damage was seen: see sc_decoder_errors()
 };
 
 static void step(struct verify *v)
@@ -70,8 +71,8 @@ static int probe_entry(struct verify *v, int64_t entry, uint8_t *seen, sc_err *e
     struct probe probe = {v, entry, seen};
     struct sc_entry_info e = sc_index_entry(v->ix, entry);
     int64_t to = reach(v->ix, entry);
-    int ret = sc_decode_range(v->ix, v->path, e.packet, to, v->params->threads,
-                              v->params->cancel, take_random, &probe, err);
+    int ret = sc_decode_range(v->ix, v->path, e.packet, to, v->threads, v->params->cancel,
+                              take_random, &probe, NULL, err);
     for (int64_t k = e.packet; ret >= 0 && k < to; k++) {
         int32_t n = v->ix->packets[k].frame;
         if (n >= 0 && v->linear[k] && !seen[k] && sc_index_entry_for(v->ix, n) == entry)
@@ -136,6 +137,20 @@ out:
     return ret;
 }
 
+static int decode_linear(struct verify *v, sc_err *err)
+{
+    int64_t packets = v->ix->header->packets, errors = 0;
+    int ret = sc_decode_range(v->ix, v->path, 0, packets, v->threads, v->params->cancel,
+                              take_linear, v, &errors, err);
+    if (ret < 0 || !errors || v->threads == 1)
+        return ret;
+    v->threads = 1;
+    v->work += packets;
+    memset(v->linear, 0, (size_t)packets * sizeof(*v->linear));
+    return sc_decode_range(v->ix, v->path, 0, packets, 1, v->params->cancel, take_linear, v,
+                           NULL, err);
+}
+
 int sc_index_verify(sc_index **pverified, sc_index *ix, const char *path,
                     const struct sc_index_params *params, sc_err *err)
 {
@@ -145,12 +160,12 @@ int sc_index_verify(sc_index **pverified, sc_index *ix, const char *path,
     uint8_t *seen = sc_try_calloc(packets, 1);
     *pverified = NULL;
     v.work = 2 * ix->header->packets;
+    v.threads = v.params->threads;
     v.linear = sc_try_calloc(packets, sizeof(uint64_t));
     v.differs = sc_try_calloc(packets, 1);
     int ret = v.linear && v.differs && seen ? SC_OK : SC_ENOMEM;
     if (ret >= 0)
-        ret = sc_decode_range(ix, path, 0, (int64_t)packets, v.params->threads,
-                              v.params->cancel, take_linear, &v, err);
+        ret = decode_linear(&v, err);
     for (int64_t e = 1; ret >= 0 && e < ix->header->entries; e++)
         ret = probe_entry(&v, e, seen, err);
     if (ret >= 0)

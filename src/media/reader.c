@@ -318,6 +318,16 @@ void sc_reader_engine_get_stats(sc_reader_engine *engine, struct sc_reader_stats
 
 // --- readers ----------------------------------------------------------------------------------
 
+// Lock held, or the reader still private. Without memory for it every frame is reached linearly.
+static void reset_approach(sc_reader *reader)
+{
+    free(reader->approach);
+    reader->approach_count = sc_index_get_info(reader->index)->entries;
+    reader->approach = sc_try_calloc((size_t)reader->approach_count, 1);
+    if (!reader->approach)
+        reader->approach_count = 0;
+}
+
 sc_reader *sc_reader_open(sc_reader_engine *engine, sc_index *index, const char *path)
 {
     sc_reader *reader = sc_new(sc_reader);
@@ -325,11 +335,8 @@ sc_reader *sc_reader_open(sc_reader_engine *engine, sc_index *index, const char 
     reader->index = sc_index_ref(index);
     reader->path = sc_xstrdup(path);
     reader->uid = atomic_fetch_add(&engine->next_uid, 1);
-    reader->last = reader->before = reader->doubt_n = -1;
-    reader->back_count = sc_index_get_info(index)->entries;
-    reader->back = sc_try_calloc((size_t)reader->back_count, 1);
-    if (!reader->back)
-        reader->back_count = 0; // nothing is learnt, all else works
+    reader->last = reader->before = -1;
+    reset_approach(reader);
     return reader;
 }
 
@@ -388,7 +395,7 @@ void sc_reader_close(sc_reader **preader)
     sc_cache_drop_hi(engine->cache, reader->uid);
     sc_index_unref(&reader->index);
     free(reader->path);
-    free(reader->back);
+    free(reader->approach);
     free(reader);
     *preader = NULL;
 }
@@ -400,7 +407,7 @@ void sc_reader_set_index(sc_reader *reader, sc_index *index)
     pthread_mutex_lock(&engine->lock);
     sc_index *old = reader->index;
     reader->index = index;
-    reader->back_count = 0; // learnt for the old entries
+    reset_approach(reader);
     uint64_t uid = reader->uid;
     reader->uid = atomic_fetch_add(&engine->next_uid, 1); // numbers may mean other frames now
     sc_slots_close_reader(engine, reader);
@@ -604,7 +611,7 @@ int sc_reader_each(sc_reader *reader, int64_t from, int64_t to, sc_cancel *cance
         int64_t entry = sc_index_entry_for(each.index, from);
         ret = sc_decode_range(each.index, reader->path, sc_index_entry(each.index, entry).packet,
                               last + 1, reader->engine->thread_count, cancel, each_frame, &each,
-                              NULL);
+                              NULL, NULL);
     }
     sc_index_unref(&each.index);
     return ret;

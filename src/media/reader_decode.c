@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "media/reader_internal.h"
 
-#define LOST_AFTER 96 // packets sent behind a target that has not come out: it is lost
+#define LEADING_MOST 64 // packets behind an entry among which leading pictures are looked for
+#define LOST_AFTER   96 // packets sent behind a target that has not come out: it is lost
 
 struct pass {
     struct sc_group *group;
@@ -21,7 +22,8 @@ struct pass {
     int64_t first_n;     // the lowest frame number
     int64_t last_target; // the greatest packet
     int64_t window_from, window_to; // frame numbers kept besides, for readers going backwards
-    int64_t suspect; // a target that landed on another picture than it should, -1 none
+    enum sc_approach approach;
+    bool distrust;   // a target came out that is not to be trusted
 };
 
 // --- slots ------------------------------------------------------------------------------------
@@ -88,7 +90,8 @@ static bool holds(const struct sc_slot *slot, int64_t packet)
 static int64_t slot_cost(const struct sc_slot *slot, const struct pass *pass)
 {
     int64_t first = pass->targets[0];
-    if (slot->busy || slot->drained || slot->reader != pass->reader ||
+    if (slot->busy || slot->drained || slot->linear != (pass->approach == SC_APPROACH_LINEAR) ||
+        slot->reader != pass->reader ||
         slot->index != pass->group->index || pass->first_n < slot->first_exact)
         return -1;
     for (int i = 0; i < pass->count; i++) {
@@ -116,8 +119,8 @@ static struct sc_slot *reusable(struct pass *pass, int threads)
 {
     struct sc_slot *best = NULL;
     for (struct sc_slot *s = pass->engine->slots; s; s = s->next) {
-        if (!s->busy && s->reader == pass->reader && s->index == pass->group->index &&
-            s->threads == threads && (!best || s->used < best->used))
+        if (!s->busy && !s->linear && s->reader == pass->reader &&
+            s->index == pass->group->index && s->threads == threads && (!best || s->used < best->used))
             best = s;
     }
     return best;
@@ -139,11 +142,26 @@ static int open_slot(struct pass *pass, int threads, struct sc_slot **pslot)
     return ret;
 }
 
+// One past the last leading picture of an entry, 0 if it has none: decoded without what it refers
+// to, it makes the decoder complain.
+static int64_t end_of_leading(const sc_index *ix, const struct sc_entry_info *e)
+{
+    int64_t end = 0, packets = sc_index_get_info(ix)->packets;
+    for (int64_t k = e->packet; k < packets && k < e->packet + LEADING_MOST; k++) {
+        int64_t n = sc_index_packet(ix, k).frame;
+        if (n >= 0 && n < e->first_exact)
+            end = k + 1;
+    }
+    return end;
+}
+
 static void start_slot(struct sc_slot *slot, int64_t entry)
 {
     struct sc_entry_info e = sc_index_entry(slot->index, entry);
     if (slot->at || slot->drained)
         sc_decoder_flush(slot->dec);
+    slot->lead_end = entry ? end_of_leading(slot->index, &e) : 0;
+    slot->errors = sc_decoder_errors(slot->dec);
     slot->entry = entry;
     slot->first_exact = e.first_exact;
     slot->at = e.packet;
@@ -155,12 +173,12 @@ static void start_slot(struct sc_slot *slot, int64_t entry)
 static int acquire_slot(struct pass *pass, int64_t entry, bool wide)
 {
     sc_reader_engine *engine = pass->engine;
-    int threads = wide ? engine->thread_count : 1, ret = SC_OK;
+    int threads = wide && pass->approach != SC_APPROACH_LINEAR ? engine->thread_count : 1, ret = SC_OK;
     int64_t from_entry = pass->targets[0] - sc_index_entry(pass->group->index, entry).packet;
     pthread_mutex_lock(&engine->lock);
     struct sc_slot *slot = cheapest_live(pass, from_entry);
     bool live = slot != NULL;
-    if (!slot)
+    if (!slot && pass->approach != SC_APPROACH_LINEAR)
         slot = reusable(pass, threads);
     if (slot)
         slot->busy = true;
@@ -171,6 +189,7 @@ static int acquire_slot(struct pass *pass, int64_t entry, bool wide)
         if ((ret = open_slot(pass, threads, &slot)) < 0)
             return ret;
         slot->busy = true;
+        slot->linear = pass->approach == SC_APPROACH_LINEAR;
         pthread_mutex_lock(&engine->lock);
         slot->next = engine->slots;
         engine->slots = slot;
@@ -270,30 +289,23 @@ static bool flagged(const AVFrame *av)
     return (av->flags & AV_FRAME_FLAG_CORRUPT) || av->decode_error_flags;
 }
 
-// A picture that its decoder calls damaged is believed when decoding from further back gives the
-// same one.
-static bool settle_doubt(const struct pass *pass, const sc_frame *frame)
+static bool complained(const struct sc_slot *slot)
 {
-    sc_reader *reader = pass->reader;
-    uint64_t hash = sc_frame_hash(frame->av);
-    pthread_mutex_lock(&pass->engine->lock);
-    bool same = reader->doubt_n == frame->n && reader->doubt_hash == hash;
-    reader->doubt_n = frame->n;
-    reader->doubt_hash = hash;
-    pthread_mutex_unlock(&pass->engine->lock);
-    return same;
+    return sc_decoder_errors(slot->dec) > slot->errors;
 }
 
-// Is this picture what the linear decode gives? With a stored hash that is certain.
+// Is this picture what the linear decode gives? With a stored hash that is certain. Without one,
+// damage on the way means a linear pass: what concealment makes of it depends on everything
+// decoded before, and on the number of threads.
 static bool trust(const struct pass *pass, sc_frame *frame)
 {
     uint64_t stored = sc_index_hash(pass->group->index, frame->n);
     if (stored) {
         frame->hash = sc_frame_hash(frame->av);
         frame->verified = frame->hash == stored;
-        return frame->verified || pass->slot->entry == 0;
+        return frame->verified || pass->slot->linear;
     }
-    return !flagged(frame->av) || pass->slot->entry == 0 || settle_doubt(pass, frame);
+    return pass->slot->linear || (!flagged(frame->av) && !complained(pass->slot));
 }
 
 static void land(struct pass *pass, AVFrame *av, int64_t packet)
@@ -318,7 +330,7 @@ static void land(struct pass *pass, AVFrame *av, int64_t packet)
             sc_group_complete(pass->group, n, SC_OK, frame, NULL);
         }
     } else if (target >= 0) {
-        pass->suspect = n;
+        pass->distrust = true;
     }
     sc_frame_unref(&frame);
 }
@@ -382,7 +394,7 @@ static int advance(struct pass *pass)
     struct sc_slot *slot = pass->slot;
     int64_t k = slot->at;
     struct sc_packet_info info = sc_index_packet(slot->index, k);
-    if ((info.flags & SC_PACKET_DISPOSABLE) && !wanted(pass, k, info.frame)) {
+    if ((info.flags & SC_PACKET_DISPOSABLE) && !slot->linear && !wanted(pass, k, info.frame)) {
         slot->at++;
         return SC_OK;
     }
@@ -392,7 +404,10 @@ static int advance(struct pass *pass)
     slot->at++;
     if (info.frame >= 0)
         remember_inflight(slot, k);
-    return send(pass, pass->pkt);
+    ret = send(pass, pass->pkt);
+    if (k < slot->lead_end + (slot->lead_end ? slot->threads : 0))
+        slot->errors = sc_decoder_errors(slot->dec);
+    return ret;
 }
 
 static int drain(struct pass *pass)
@@ -415,7 +430,7 @@ static int run_pass(struct pass *pass)
     int ret = take_frames(pass);
     if (ret == SC_ENOMEM)
         return ret;
-    while (pass->open && pass->suspect < 0) {
+    while (pass->open && !pass->distrust) {
         if (must_stop(pass))
             return SC_EAGAIN;
         if (pass->slot->at >= packets || pass->slot->at > pass->last_target + LOST_AFTER)
@@ -426,22 +441,23 @@ static int run_pass(struct pass *pass)
     return SC_OK;
 }
 
-// Frames of this entry must be reached from further back from now on. False at the start.
-static bool go_back(struct pass *pass, int64_t entry)
+// The pass failed its landing: this entry's frames are reached in another way from now on. False
+// when the pass was linear already.
+static bool go_back(struct pass *pass)
 {
     sc_reader *reader = pass->reader;
     int64_t own = pass->group->entry;
-    if (entry == 0)
+    if (pass->slot->linear)
         return false;
+    bool damage = complained(pass->slot) || pass->approach == SC_APPROACH_BEFORE || !own;
     pthread_mutex_lock(&pass->engine->lock);
-    if (own < reader->back_count) {
-        int back = reader->back[own] ? reader->back[own] * 2 : 1;
-        reader->back[own] = (uint8_t)(back > 255 ? 255 : back);
-    }
+    if (own < reader->approach_count)
+        reader->approach[own] = damage ? SC_APPROACH_LINEAR : SC_APPROACH_BEFORE;
     pass->engine->stats.fallbacks++;
     pthread_mutex_unlock(&pass->engine->lock);
-    SC_WARN(pass->engine->params.log, "landing differs, going back an entry",
-            SC_S("path", reader->path), SC_I("entry", entry));
+    SC_INFO(pass->engine->params.log, damage ? "damage: decoding from the start"
+                                             : "landing is in doubt: going one entry back",
+            SC_S("path", reader->path), SC_I("entry", own));
     return true;
 }
 
@@ -460,12 +476,15 @@ static void give_up(struct pass *pass)
     }
 }
 
-static int64_t starting_entry(const struct pass *pass)
+// Lock held.
+static int64_t choose_approach(struct pass *pass)
 {
-    const sc_reader *reader = pass->reader;
     int64_t entry = pass->group->entry;
-    int back = entry < reader->back_count ? reader->back[entry] : 0;
-    return back >= 128 || back > entry ? 0 : entry - back;
+    pass->approach = entry < pass->reader->approach_count
+                         ? (enum sc_approach)pass->reader->approach[entry] : SC_APPROACH_LINEAR;
+    if (pass->approach == SC_APPROACH_LINEAR)
+        return 0;
+    return pass->approach == SC_APPROACH_BEFORE && entry ? entry - 1 : entry;
 }
 
 int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
@@ -474,7 +493,6 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
         .group = group,
         .engine = group->reader->engine,
         .reader = group->reader,
-        .suspect = -1,
         .err = err,
     };
     pthread_mutex_lock(&pass.engine->lock);
@@ -484,7 +502,7 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
     }
     collect_targets(&pass);
     choose_window(&pass);
-    int64_t entry = starting_entry(&pass);
+    int64_t entry = choose_approach(&pass);
     pthread_mutex_unlock(&pass.engine->lock);
 
     pass.pkt = av_packet_alloc();
@@ -492,9 +510,8 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
     if (ret >= 0)
         ret = run_pass(&pass);
     if (ret == SC_OK && pass.open) {
-        int64_t began = pass.slot->entry;
         pass.slot->drained = true; // whatever is inside is not to be trusted
-        if (!go_back(&pass, began))
+        if (!go_back(&pass))
             give_up(&pass);
     }
     release_slot(&pass, ret < 0 && ret != SC_EAGAIN);

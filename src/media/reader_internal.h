@@ -29,6 +29,9 @@ struct sc_slot {
     int64_t entry;       // it was last started there
     int64_t first_exact; // frames before this one are not exact from where it started
     int64_t at;          // decode number of the packet to send next
+    bool linear;         // opened for SC_APPROACH_LINEAR: nothing was skipped since
+    int64_t lead_end;    // up to this packet complaints are expected: leading pictures
+    int64_t errors;      // complaints that were expected so far
     int64_t inflight[SC_SLOT_INFLIGHT];
     int inflight_count;
     int64_t used; // engine tick of last use, for closing the oldest
@@ -54,6 +57,13 @@ struct sc_group {
     struct sc_read *reads; // sorted by n
 };
 
+// What landings have taught about an entry point: how its frames must be reached.
+enum sc_approach {
+    SC_APPROACH_ENTRY,  // from the entry itself
+    SC_APPROACH_BEFORE, // from the entry before it
+    SC_APPROACH_LINEAR, // from the start by a fresh decoder with one thread, skipping nothing
+};
+
 struct sc_reader {
     sc_reader_engine *engine;
     char *path;
@@ -63,10 +73,8 @@ struct sc_reader {
     sc_index *index;
     int active;           // groups queued or being decoded
     int64_t last, before; // frame numbers asked for last, -1 none
-    uint8_t *back;        // per entry: how many entries earlier to start, learnt from failures
-    int64_t back_count;
-    int64_t doubt_n;      // a frame its decoder called damaged, -1 none, and what it looked like:
-    uint64_t doubt_hash;  // the same picture from an earlier entry settles the doubt
+    uint8_t *approach; // per entry of the index: enum sc_approach
+    int64_t approach_count;
 };
 
 struct sc_reader_engine {
