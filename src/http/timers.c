@@ -150,7 +150,6 @@ void sc_timers_close(sc_timers **ptimers)
     sc_timers *t = ptimers ? *ptimers : NULL;
     if (!t)
         return;
-    *ptimers = NULL;
     pthread_mutex_lock(&t->lock);
     t->stopping = t->closing = true;
     pthread_cond_signal(&t->changed);
@@ -160,4 +159,5 @@ void sc_timers_close(sc_timers **ptimers)
     pthread_mutex_destroy(&t->lock);
     free(t->heap);
     free(t);
+    *ptimers = NULL; // not before: what is called last may still read it
 }
