@@ -260,7 +260,7 @@ static bool wait_idle(sc_http *http, int64_t until_ns)
 }
 
 // MHD must not be stopped while a connection is suspended: whoever deferred still holds it.
-// Deferred work always ends, so after the cut this waits for it.
+// Deferred work always ends, so after the cut this waits for it; the app ends it early.
 static void drain(sc_http *http)
 {
     if (!wait_idle(http, sc_clock_now() + http->settings->drain_timeout)) {
@@ -270,6 +270,7 @@ static void drain(sc_http *http)
         for (struct sc_conn *peer = http->connections; peer; peer = peer->next)
             shutdown(peer->fd, SHUT_RDWR);
         pthread_mutex_unlock(&http->lock);
+        sc_app_stop(http->app);
         wait_idle(http, INT64_MAX);
     }
 }

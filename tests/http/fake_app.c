@@ -106,6 +106,11 @@ void fake_app_close(sc_app **papp)
     free(app);
 }
 
+void sc_app_stop(sc_app *app)
+{
+    (void)app;
+}
+
 const struct sc_app_settings *sc_app_get_settings(const sc_app *app)
 {
     return &app->settings;
