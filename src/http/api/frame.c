@@ -23,11 +23,11 @@ static void release(void *arg)
 
 // Where the picture came from and how long that took. A 304 has them too: a client's own cache
 // would else tell those of the first time.
-static void add_origin(sc_request *req, bool hit)
+static void add_origin(sc_request *req, bool hit, bool compat)
 {
     double seconds = (double)(sc_clock_now() - sc_request_start_ns(req)) / 1e9;
     sc_reply_header(req, "X-Cache-Status", hit ? "HIT" : "MISS");
-    sc_reply_headerf(req, "X-Processing-Time", "%.6fs", seconds);
+    sc_reply_headerf(req, "X-Processing-Time", "%.*fs", compat ? 3 : 6, seconds);
     // The id may name another video one day: ask again, it costs a 304.
     sc_reply_header(req, "Cache-Control", "private, no-cache");
 }
@@ -56,7 +56,7 @@ static void reply(sc_request *req, sc_video *video, const sc_answer *answer, boo
     sc_reply_headerf(req, "X-Frame-Number", "%" PRId64, answer->n);
     add_time(req, video, answer->n);
     sc_reply_header(req, "X-Verified", answer->verified ? "true" : "false");
-    add_origin(req, hit);
+    add_origin(req, hit, compat);
     if (answer->info.tone_mapped)
         sc_reply_header(req, "X-Tone-Mapped", "true");
     if (compat)
@@ -104,7 +104,7 @@ static int find(sc_request *req, sc_video *video, bool compat, int64_t *n, sc_er
 }
 
 static bool not_modified(sc_request *req, sc_video *video, int64_t n,
-                         const struct sc_picture_query *query)
+                         const struct sc_picture_query *query, bool compat)
 {
     char etag[40];
     if (!sc_request_header(req, "If-None-Match"))
@@ -112,7 +112,7 @@ static bool not_modified(sc_request *req, sc_video *video, int64_t n,
     sc_video_etag(video, n, query, etag);
     if (!sc_reply_not_modified(req, etag))
         return false;
-    add_origin(req, true);
+    add_origin(req, true, compat);
     return true;
 }
 
@@ -130,7 +130,7 @@ static void serve(sc_request *req, bool compat)
         sc_reply_err(req, ret, &err);
         goto end;
     }
-    if (not_modified(req, video, n, &query))
+    if (not_modified(req, video, n, &query, compat))
         goto end;
     answer = sc_video_peek(video, n, &query);
     if (answer) {
@@ -165,8 +165,7 @@ static const sc_response_row responses[] = {
     {200, "image/jpeg|image/png|image/webp|application/x-npy", NULL,
      "the picture; X-Frame-Number, X-Frame-Time and X-Verified say which frame it is, "
      "X-Cache-Status where it came from, X-Processing-Time how long it took, X-Tone-Mapped "
-     "that "
-     "HDR was turned into SDR"},
+     "that HDR was turned into SDR"},
     {304, NULL, NULL, "If-None-Match holds its ETag"},
     {404, "application/problem+json", NULL, "no such video"},
     {416, "application/problem+json", NULL, "beyond the end; detail tells the valid range"},
