@@ -56,7 +56,7 @@ async function readIndex(id, signal) {
     for (let from = 0; from !== null;) {
         const query = new URLSearchParams({ from, limit: INDEX_PAGE });
         const page = await getJson(`${videoPath(id)}/index?${query}`, { signal, cache: 'no-store' });
-        index.times = index.times.concat(page.times);
+        index.times = index.times.concat(page.times.map(String));
         index.keyframes = index.keyframes.concat(page.keyframes);
         from = page.next ?? null;
     }
@@ -84,9 +84,12 @@ function begin(video, { times, keyframes }, n) {
 
 // Room for the longest number and time, so that nothing beside them moves.
 function reserve(times) {
-    const longest = times.slice(-1000).reduce((most, time) => Math.max(most, String(time).length), 0);
-    $('shown-n').style.minWidth = `${String(times.length - 1).length}ch`;
-    $('shown-time').style.minWidth = `${longest}ch`;
+    const longest = times.slice(-1000).reduce((most, time) => (time.length > most.length ? time : most), '');
+    for (const [output, text] of [[$('shown-n'), times.length - 1], [$('shown-time'), longest]]) {
+        output.textContent = text;
+        output.parentNode.style.minWidth = '';
+        output.parentNode.style.minWidth = `${Math.ceil(output.parentNode.getBoundingClientRect().width)}px`;
+    }
 }
 
 const rate = (video) => `${Number(Number(video.fps).toFixed(3))} fps`;
@@ -161,15 +164,19 @@ function failed(error, order) {
 
 function tell(picture) {
     const key = isKeyframe(picture.n);
-    const milliseconds = Number.isFinite(picture.seconds) ? ` ${(picture.seconds * 1000).toFixed(1)} ms` : '';
     $('picture').dataset.n = picture.n;
     $('picture').dataset.width = picture.bitmap.width;
     $('picture').setAttribute('aria-label', `Frame ${picture.n}, ${picture.time} seconds`);
     $('shown-n').textContent = picture.n;
     $('shown-time').textContent = picture.time;
     $('chip-key').classList.toggle('on', key);
-    $('chip-cache').textContent = `${picture.cache || '–'}${milliseconds}`;
+    $('chip-cache').textContent = `${picture.cache || '–'} ${milliseconds(picture.seconds)}`;
     $('chip-cache').dataset.state = picture.cache;
+}
+
+function milliseconds(seconds) {
+    if (!Number.isFinite(seconds)) return '';
+    return seconds < 0.00005 ? '< 0.1 ms' : `${(seconds * 1000).toFixed(1)} ms`;
 }
 
 function isKeyframe(n) {
