@@ -371,12 +371,15 @@ describe('the scrubber', () => {
     });
 
     test('the cache state comes from the server', async () => {
-        await page.goto(link(110));
+        await upload('fresh');
+        await page.goto(`${server.url}/#/v/fresh?n=110`);
         await shows(110);
         assert.match(await page.locator('#chip-cache').textContent(), /^MISS \d+\.\d ms$/);
         await page.reload();
         await shows(110);
         assert.match(await page.locator('#chip-cache').textContent(), /^HIT (< )?\d+\.\d ms$/);
+        await page.goto('about:blank');
+        await fetch(`${server.url}/api/v1/videos/fresh`, { method: 'DELETE' });
     });
 
     test('nothing shifts while the page loads and frames are stepped through', async () => {
