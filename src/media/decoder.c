@@ -19,8 +19,9 @@ struct sc_decoder {
 // threads make of them, carry the decoder in `opaque`; others carry NULL.
 static void count_complaint(void *object, int level, const char *fmt, va_list ap)
 {
-    (void)fmt, (void)ap;
-    if (level > AV_LOG_ERROR || !object || *(const AVClass **)object != avcodec_get_class())
+    (void)ap;
+    bool complaint = level <= AV_LOG_ERROR || !strncmp(fmt, "concealing", 10);
+    if (!complaint || !object || *(const AVClass **)object != avcodec_get_class())
         return;
     sc_decoder *dec = ((AVCodecContext *)object)->opaque;
     if (dec)

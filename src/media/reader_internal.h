@@ -24,7 +24,7 @@ struct sc_slot {
     sc_source *src;
     int threads;
     // Owned by the worker that holds it (busy), else guarded by the engine's lock:
-    bool busy;
+    int busy; // read under the lock while the holder writes the fields behind it
     bool drained;        // must be flushed before it can go on
     int64_t entry;       // it was last started there
     int64_t first_exact; // frames before this one are not exact from where it started
