@@ -27,8 +27,10 @@ test: ## install what is missing, build, run all tests
 
 bench: ## compare with peers, write bench/results.json
 	@tools/setup build bench
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@grep -q bench/ours $(BUILD)/build.ninja || meson setup --reconfigure $(BUILD) -Dbench=enabled
 	@$(MAKE) --no-print-directory build
-	bench/run $(ARGS)
+	bench/run.py --build $(BUILD) $(ARGS)
 
 lint: ## formatting, static analysis, layers
 	@tools/setup build lint
