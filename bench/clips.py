@@ -39,14 +39,14 @@ def hd(context):
 
 
 def small(context):
-    """Four videos of 640x360, 10 s each, that differ in content only."""
-    whole = make("small.mp4", lambda path: encode(context, path, 640, 360, 1200))
+    """Four videos of 640x360, 30 s each: more pictures than the answer cache holds."""
+    whole = make("small.mp4", lambda path: encode(context, path, 640, 360, 3600))
 
     def cut(path, first):
         execute([tool("ffmpeg"), "-v", "error", "-y", "-i", whole, "-vf",
-                 f"trim=start_frame={first}:end_frame={first + 300},setpts=PTS-STARTPTS",
+                 f"trim=start_frame={first}:end_frame={first + 900},setpts=PTS-STARTPTS",
                  "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", path])
-    return [make(f"small{i}.mp4", lambda path, i=i: cut(path, 300 * i)) for i in range(4)]
+    return [make(f"small{i}.mp4", lambda path, i=i: cut(path, 900 * i)) for i in range(4)]
 
 
 def two_hours():
