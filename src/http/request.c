@@ -85,13 +85,16 @@ static enum MHD_Result queue(sc_request *req)
     return ret;
 }
 
-// Must the refusal be sent before the body? It then ends the connection.
+// Must the refusal be sent before the body? It then ends the connection, and a client that sends
+// on regardless may see a reset instead of it.
 static bool refuse_early(const sc_request *req)
 {
-    const char *expect = sc_request_header(req, "Expect");
     int64_t length = sc_request_content_length(req);
-    bool unknown = req->status == 401 || req->status == 429;
-    return expect || length < 0 || length > (unknown ? DROP_MAX_UNKNOWN : DROP_MAX);
+    if (sc_request_header(req, "Expect"))
+        return true; // it waits for our word
+    if (req->status == 401 || req->status == 429)
+        return length < 0 || length > DROP_MAX_UNKNOWN;
+    return length > DROP_MAX;
 }
 
 static void find_peer(sc_request *req)

@@ -20,7 +20,7 @@
 #define SWEEP_NS (250 * SC_NS_PER_MS)
 // Beside the request header, for the answer's. MHD clears a connection's memory for each request, so
 // that more costs time.
-#define REPLY_HEADER_ROOM (8 << 10)
+#define REPLY_HEADER_ROOM (4 << 10)
 
 #define FIELD(name)       offsetof(struct sc_http_settings, name)
 static const sc_option rows[] = {
@@ -181,12 +181,13 @@ static int start_daemon(sc_http *http, sc_err *err)
     unsigned timeout_s = (unsigned)((s->idle_timeout + SC_NS_PER_S - 1) / SC_NS_PER_S);
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, sc_on_request,
-        http, MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)s->max_connections_ip,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)s->max_header + REPLY_HEADER_ROOM, MHD_OPTION_URI_LOG_CALLBACK, sc_on_uri, http,
-        MHD_OPTION_NOTIFY_COMPLETED, sc_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_THREAD_POOL_SIZE, io > 1 ? io : 0, MHD_OPTION_END);
+        http, MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)s->max_connections_ip, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->max_header + REPLY_HEADER_ROOM,
+        MHD_OPTION_URI_LOG_CALLBACK, sc_on_uri, http, MHD_OPTION_NOTIFY_COMPLETED,
+        sc_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_THREAD_POOL_SIZE, io > 1 ? io : 0, MHD_OPTION_END);
     return http->daemon ? SC_OK : sc_fail(err, SC_EIO, "the HTTP threads could not be started");
 }
 

@@ -25,9 +25,13 @@ static void release(void *arg)
 // would else tell those of the first time.
 static void add_origin(sc_request *req, bool hit, bool compat)
 {
-    double seconds = (double)(sc_clock_now() - sc_request_start_ns(req)) / 1e9;
+    int64_t us = (sc_clock_now() - sc_request_start_ns(req)) / 1000;
     sc_reply_header(req, "X-Cache-Status", hit ? "HIT" : "MISS");
-    sc_reply_headerf(req, "X-Processing-Time", "%.*fs", compat ? 3 : 6, seconds);
+    if (compat)
+        sc_reply_headerf(req, "X-Processing-Time", "%.3fs", (double)us / 1e6);
+    else
+        sc_reply_headerf(req, "X-Processing-Time", "%d.%06ds", (int)(us / 1000000),
+                         (int)(us % 1000000));
     // The id may name another video one day: ask again, it costs a 304.
     sc_reply_header(req, "Cache-Control", "private, no-cache");
 }
