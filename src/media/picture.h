@@ -1,9 +1,15 @@
 // Display pictures: from a decoded frame to what a person sees, as JPEG, PNG, WebP or npy.
 //
-// Sample aspect, rotation and flips are applied (in this order); the matrix (BT.601, BT.709,
-// BT.2020) and range are respected; PQ and HLG are tone-mapped to SDR BT.709. Unspecified
-// colour: BT.709 from 720 lines or 1280 columns up, else BT.601; limited range except for
-// yuvj* and RGB formats.
+// Sample aspect, rotation and flips are applied (in this order); matrix (BT.601, BT.709, BT.2020,
+// SMPTE 240M, FCC, YCgCo, RGB) and range are respected; PQ and HLG are tone-mapped to SDR BT.709
+// (how: picture_hdr.c). Primaries of SDR content stay as they are, alpha is left out, interlaced
+// frames are shown woven, as decoded.
+//
+// Unspecified colour: BT.709 from 720 lines or 1280 columns up, else BT.601; limited range except
+// for yuvj*, gray and RGB formats (as ffmpeg takes gray). Unspecified chroma siting: left, but
+// centre for yuvj*; JPEG and WebP store chroma centred, so it is resampled by the quarter sample
+// between the two. JPEG keeps 4:2:0, 4:2:2, 4:4:0 and 4:4:4; RGB gives 4:4:4, 4:1:1 gives 4:2:2,
+// 4:1:0 gives 4:2:0, and a turned picture with an odd side gets full chroma on that side.
 //
 // Thread-safety: sc_picture_encode is safe; scratch memory and conversion graphs are kept per
 // thread in an sc_picture_ctx, one thread at a time each.
@@ -41,15 +47,16 @@ struct sc_picture_info {
 };
 
 typedef struct sc_picture_ctx sc_picture_ctx;
-sc_picture_ctx *sc_picture_ctx_new(void);
-void sc_picture_ctx_free(sc_picture_ctx **pctx);
+sc_picture_ctx *sc_picture_ctx_new(void);        // never NULL
+void sc_picture_ctx_free(sc_picture_ctx **pctx); // NULL and &NULL allowed; writes NULL
 
-// The size that sc_picture_encode() will give. Pure.
+// The size that sc_picture_encode() will give; params as it accepts them. Pure.
 void sc_picture_size(const struct sc_picture_params *params, int width, int height,
                      AVRational sample_aspect, int *w, int *h);
 
-// SC_EARG (sizes, quality: err names the field), SC_EUNSUPPORTED (pixel format), SC_ENOMEM.
-// *out is the caller's reference.
+// SC_EARG (sizes, quality, rotation, fit, format: err names the field), SC_EUNSUPPORTED (pixel
+// format), SC_ENOMEM. *out is the caller's reference, NULL on failure; info may be NULL.
+// The same frame and parameters always give the same bytes.
 int sc_picture_encode(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info *info,
                       sc_frame *frame, const struct sc_picture_params *params, sc_err *err);
 
@@ -57,7 +64,7 @@ int sc_picture_encode(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info 
 int sc_picture_rgb(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info *info,
                    sc_frame *frame, const struct sc_picture_params *params, sc_err *err);
 
-// The .npy header for an uint8 array (count, h, w, 3), or (h, w, 3) when count is 0.
+// NULL when memory is out. The .npy header for an uint8 array (count, h, w, 3), or (h, w, 3) when count is 0.
 sc_buf *sc_picture_npy_header(int64_t count, int h, int w);
 
 // "image/jpeg", "image/png", "image/webp", "application/x-npy".
