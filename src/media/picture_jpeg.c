@@ -1,6 +1,7 @@
 // JPEG by libjpeg(-turbo), fed with Y'CbCr rows: full-range BT.601 with centred chroma, as JFIF
 // wants. Rows are converted a band at a time, so they are still in the cache when encoded.
 #include <setjmp.h>
+#include <stdio.h> // jpeglib.h wants it
 #include <string.h>
 
 #include <jpeglib.h>
