@@ -33,6 +33,9 @@ int sc_cli_help(const struct sc_command *cmd);
 // A log for commands: warnings and errors on standard error.
 sc_log *sc_cli_log(void);
 
+// Removes a folder of ours and all that is in it; "" does nothing. Links are not followed.
+void sc_cli_remove_tree(const char *path);
+
 // A token that SIGINT and SIGTERM cancel. One a process.
 sc_cancel *sc_cli_cancel(void);
 

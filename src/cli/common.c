@@ -1,5 +1,6 @@
 // What the commands share: messages, progress, the index cache.
 #include <errno.h>
+#include <ftw.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,6 +46,18 @@ int sc_cli_help(const struct sc_command *cmd)
 sc_log *sc_cli_log(void)
 {
     return sc_log_open(&(struct sc_log_params){.level = SC_LOG_WARN});
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void sc_cli_remove_tree(const char *path)
+{
+    if (*path)
+        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 // The one object a process has for its signals; made by the main thread before any other.

@@ -246,6 +246,11 @@ const char *sc_http_url(const sc_http *http)
     return http->url;
 }
 
+const char *sc_http_token(const sc_http *http)
+{
+    return http->settings->token;
+}
+
 int sc_http_port(const sc_http *http)
 {
     return http->port;
