@@ -1,6 +1,7 @@
 // Requests, groups and workers: who waits for what, and in which order it is decoded.
 #include "media/reader.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "media/reader_internal.h"
 
 #define QUIET_NS       (20 * SC_NS_PER_MS) // background work waits for a lull this long
+#define IDLE_NS        (10 * SC_NS_PER_S)  // live decoders are kept this long without work
 #define STEP           8                   // asking this near the last frame is walking, not jumping
 #define PREFETCH_SHARE 8                   // of the frame cache's budget
 
@@ -165,9 +167,29 @@ static struct sc_group *pick(sc_reader_engine *engine, int64_t *wait_ns)
     return group;
 }
 
+// Lock held. Without work for a while live decoders are given up: they hold threads and frames.
+// Returns how long to wait before that, 0 for no end, -1 when the lock was given up meanwhile.
+static int64_t rest(sc_reader_engine *engine)
+{
+    if (!engine->slot_count || engine->running_count)
+        return 0;
+    int64_t wait_ns = engine->last_work_ns + IDLE_NS - sc_clock_now();
+    if (wait_ns > 0)
+        return wait_ns;
+    sc_slots_close(engine, 0);
+    pthread_mutex_unlock(&engine->lock);
+    malloc_trim(0); // what decoders held is large: the system gets it back
+    pthread_mutex_lock(&engine->lock);
+    return -1;
+}
+
 static void wait_for_work(sc_reader_engine *engine, int64_t wait_ns)
 {
-    if (wait_ns <= 0) {
+    if (wait_ns <= 0)
+        wait_ns = rest(engine);
+    if (wait_ns < 0)
+        return; // work may have come unheard
+    if (!wait_ns) {
         pthread_cond_wait(&engine->work, &engine->lock);
         return;
     }
@@ -182,6 +204,7 @@ static void put_back(sc_reader_engine *engine, struct sc_group *group)
     remove_group(&engine->running, group);
     engine->running_count--;
     group->running = false;
+    engine->last_work_ns = sc_clock_now();
     if (!group->background)
         engine->last_interactive_ns = sc_clock_now();
     if (group->reads) {

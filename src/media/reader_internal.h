@@ -91,7 +91,7 @@ struct sc_reader_engine {
     int slot_count, running_count;
     size_t pending;
     int64_t tick;          // counts slot uses
-    int64_t last_interactive_ns;
+    int64_t last_interactive_ns, last_work_ns;
     bool stopping;
     struct sc_reader_stats stats; // the counters of it
     // Atomic: set under lock, read by running background work at each packet.
