@@ -28,8 +28,8 @@ struct sc_http_params {
 // Listens and serves until closed. SC_EIO/SC_EDENIED/SC_EBUSY (port in use) with a clear err;
 // SC_EARG when bound beyond loopback without a token.
 int sc_http_open(sc_http **phttp, const struct sc_http_params *params, sc_err *err);
-int sc_http_port(const sc_http *http); // the real port when 0 was asked for
-const char *sc_http_url(const sc_http *http); // "http://127.0.0.1:8000", as people open it
+int sc_http_port(const sc_http *http);          // the real port when 0 was asked for
+const char *sc_http_url(const sc_http *http);   // "http://127.0.0.1:8000", as people open it
 const char *sc_http_token(const sc_http *http); // the bearer token clients must show, "" = none
 // Graceful: stops accepting, lets requests finish for at most drain-timeout, cuts the rest.
 void sc_http_close(sc_http **phttp);

@@ -17,7 +17,7 @@ struct sc_stream {
     struct sc_stream_params params;
     pthread_mutex_t lock;
     // under lock
-    STAILQ_HEAD(, chunk) chunks;
+    STAILQ_HEAD(chunks, chunk) chunks;
     size_t offset; // bytes of the first chunk already sent
     size_t pending;
     bool ended, failed, gone;
