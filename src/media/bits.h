@@ -51,7 +51,7 @@ static inline uint32_t sc_bits_get(sc_bits *b, int count)
 static inline uint32_t sc_bits_ue(sc_bits *b)
 {
     int zeros = 0;
-    while (zeros < 32 && b->pos < b->end && !sc_bits_get(b, 1))
+    while (zeros < 32 && !sc_bits_get(b, 1))
         zeros++;
     if (b->pos > b->end || zeros == 32)
         return UINT32_MAX;
