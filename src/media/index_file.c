@@ -11,6 +11,7 @@
 #include <libavutil/pixdesc.h>
 #include <xxhash.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "media/index_internal.h"
 
@@ -101,8 +102,8 @@ static int check_packets(const sc_index *ix, sc_err *err)
     for (int64_t i = 0; i < h->packets; i++) {
         const struct sc_packet_rec *p = &ix->packets[i];
         good &= p->size >= 0 && p->frame >= -1 && p->frame < h->frames && p->pos >= -1;
-        good &= !h->direct ||
-                (p->pos >= 0 && (uint64_t)p->pos + (uint64_t)p->size <= h->file_size);
+        good &=
+            !h->direct || (p->pos >= 0 && (uint64_t)p->pos + (uint64_t)p->size <= h->file_size);
     }
     for (int64_t i = 0; i < h->frames && good; i++)
         good &= ix->packets[ix->frames[i].packet].frame == i;
@@ -157,8 +158,7 @@ static int fill_par(sc_index *ix, sc_err *err)
     par->color_space = h->color_space;
     par->chroma_location = h->chroma_location;
     if (h->extradata_bytes) {
-        par->extradata =
-            av_mallocz((size_t)h->extradata_bytes + AV_INPUT_BUFFER_PADDING_SIZE);
+        par->extradata = av_mallocz((size_t)h->extradata_bytes + AV_INPUT_BUFFER_PADDING_SIZE);
         if (!par->extradata)
             return sc_fail(err, SC_ENOMEM, "out of memory");
         memcpy(par->extradata, ix->extradata, (size_t)h->extradata_bytes);
@@ -375,15 +375,18 @@ static void sync_folder(const char *path)
 
 int sc_index_save(const sc_index *ix, const char *path, sc_err *err)
 {
-    size_t length = strlen(path) + 32;
+    size_t length = strlen(path) + 64;
     char *temporary = sc_xcalloc(1, length);
-    snprintf(temporary, length, "%s.%d.tmp", path, (int)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Threads and processes may save to one path at once.
+    snprintf(temporary, length, "%s.%d.%" PRIx64 ".tmp", path, (int)gettid(),
+             (uint64_t)sc_clock_now());
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     int ret = SC_OK;
     if (fd < 0 || write_all(fd, ix->header, ix->header->total_size) < 0 || fsync(fd) < 0 ||
         rename(temporary, path) < 0) {
         ret = sc_fail(err, sc_error_from_errno(errno), "%s: %s", path, strerror(errno));
-        unlink(temporary);
+        if (fd >= 0)
+            unlink(temporary);
     } else {
         sync_folder(path);
     }
