@@ -139,8 +139,9 @@ int sc_index_find_time(const sc_index *ix, const char *t, int64_t *n)
     return SC_OK;
 }
 
-// Enough decimals that rounding stays below a quarter of a tick, without trailing zeros.
-static char *format_ticks(const sc_index *ix, int64_t ticks, char *buf, size_t size)
+// Enough decimals that rounding stays below a quarter of a tick, without trailing zeros;
+// rounded up where the result must not lie before the end.
+static char *format_ticks(const sc_index *ix, int64_t ticks, bool up, char *buf, size_t size)
 {
     AVRational tb = ix->info.time_base;
     __int128 power = 1;
@@ -149,7 +150,9 @@ static char *format_ticks(const sc_index *ix, int64_t ticks, char *buf, size_t s
         power *= 10;
         decimals++;
     }
-    __int128 value = ((__int128)ticks * tb.num * power * 2 + tb.den) / (2 * (__int128)tb.den);
+    __int128 value =
+        ((__int128)ticks * tb.num * power * 2 + (up ? 2 * (__int128)tb.den - 1 : tb.den)) /
+        (2 * (__int128)tb.den);
     int64_t whole = (int64_t)(value / power), part = (int64_t)(value % power);
     int used = snprintf(buf, size, "%" PRId64 ".%0*" PRId64, whole, decimals, part);
     if (used < 0 || (size_t)used >= size)
@@ -161,12 +164,12 @@ static char *format_ticks(const sc_index *ix, int64_t ticks, char *buf, size_t s
 
 char *sc_index_format_time(const sc_index *ix, int64_t n, char *buf, size_t size)
 {
-    return format_ticks(ix, sc_index_ticks(ix, n), buf, size);
+    return format_ticks(ix, sc_index_ticks(ix, n), false, buf, size);
 }
 
 char *sc_index_format_duration(const sc_index *ix, char *buf, size_t size)
 {
-    return format_ticks(ix, ix->info.duration_ticks, buf, size);
+    return format_ticks(ix, ix->info.duration_ticks, true, buf, size);
 }
 
 // --- opening ----------------------------------------------------------------------------------
@@ -174,7 +177,8 @@ char *sc_index_format_duration(const sc_index *ix, char *buf, size_t size)
 static bool same_file(const sc_index *ix, const struct stat *st)
 {
     return ix->info.file_size == st->st_size &&
-           ix->header->mtime_ns == (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+           ix->header->mtime_ns ==
+               (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
 static bool same_content(const sc_index *a, const sc_index *b)
