@@ -6,8 +6,8 @@
 #include <libavutil/md5.h>
 #include <libavutil/mem.h>
 #include <libavutil/pixdesc.h>
-#define XXH_INLINE_ALL // the streaming state on the stack, whatever library version is installed
-#include <xxhash.h>
+#define XXH_STATIC_LINKING_ONLY // the streaming state on the stack
+#include "media/hash.h"
 
 #include "base/error.h"
 #include "base/mem.h"

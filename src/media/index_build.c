@@ -6,7 +6,7 @@
 
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
-#include <xxhash.h>
+#include "media/hash.h"
 
 #include "base/mem.h"
 #include "media/decoder.h"

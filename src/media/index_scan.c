@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <xxhash.h>
+#include "media/hash.h"
 
 #include "base/mem.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xxhash.h>
+#include "media/hash.h"
 
 #include "base/mem.h"
 #include "media/index_internal.h"
