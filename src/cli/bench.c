@@ -144,7 +144,8 @@ static int bench_jpeg(struct bench *b, sc_err *err)
         sc_buf *jpeg = NULL;
         struct sc_picture_info info;
         int64_t started = sc_clock_now();
-        ret = sc_picture_encode(b->ctx, &jpeg, &info, frame, &(struct sc_picture_params){0}, err);
+        ret =
+            sc_picture_encode(b->ctx, &jpeg, &info, frame, &(struct sc_picture_params){0}, err);
         times[i] = ms_since(started);
         sc_buf_unref(&jpeg);
     }
@@ -181,8 +182,9 @@ static int write_results(struct bench *b, sc_err *err)
     uname(&un);
     if (!f)
         return sc_fail(err, SC_EIO, "%s cannot be written", b->output);
-    fprintf(f, "{\"machine\":{\"cores\":%d,\"system\":\"%s %s\",\"arch\":\"%s\"},"
-               "\"version\":\"" SC_VERSION "\",\"clip\":\"%s\",\"results\":[%s]}\n",
+    fprintf(f,
+            "{\"machine\":{\"cores\":%d,\"system\":\"%s %s\",\"arch\":\"%s\"},"
+            "\"version\":\"" SC_VERSION "\",\"clip\":\"%s\",\"results\":[%s]}\n",
             sc_cpu_count(), un.sysname, un.release, un.machine, b->made ? "made" : b->clip,
             sc_str_get(&b->results));
     if (fclose(f))
@@ -204,7 +206,8 @@ static int run(int argc, char **argv)
 {
     static const struct option flags[] = {{"clip", required_argument, NULL, 'c'},
                                           {"output", required_argument, NULL, 'o'},
-                                          {"json", no_argument, NULL, 'j'}, {0}};
+                                          {"json", no_argument, NULL, 'j'},
+                                          {0}};
     struct bench b = {.output = "performance_results.json"};
     sc_err err = {0};
     int c;
@@ -238,8 +241,9 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_bench = {
     .name = "bench",
     .summary = "measures this machine, writes performance_results.json",
-    .help = "usage: saccade bench [--clip FILE] [-o FILE] [--json]\n\n"
-            "Measures indexing, cold random frames, sequential decoding and JPEG encoding on a\n"
-            "1920x1080 clip made for it, or on yours, and writes the medians as JSON.\n",
+    .help =
+        "usage: saccade bench [--clip FILE] [-o FILE] [--json]\n\n"
+        "Measures indexing, cold random frames, sequential decoding and JPEG encoding on a\n"
+        "1920x1080 clip made for it, or on yours, and writes the medians as JSON.\n",
     .run = run,
 };

@@ -28,7 +28,7 @@ void sc_client_release(struct sc_reply *reply)
 }
 
 const char *sc_client_header(const struct sc_reply *reply, const char *name, char *buf,
-                            size_t size)
+                             size_t size)
 {
     size_t length = strlen(name);
     buf[0] = 0;

@@ -11,15 +11,15 @@
 typedef struct sc_client sc_client;
 
 struct sc_reply {
-    int status;      // HTTP status
-    sc_str body;     // at most 64 MiB
-    sc_str headers;  // as they came
-    double seconds;  // from request to last byte
+    int status;     // HTTP status
+    sc_str body;    // at most 64 MiB
+    sc_str headers; // as they came
+    double seconds; // from request to last byte
 };
 void sc_client_release(struct sc_reply *reply);
 // The value of a response header into buf, "" if it is not there. Returns buf.
 const char *sc_client_header(const struct sc_reply *reply, const char *name, char *buf,
-                            size_t size);
+                             size_t size);
 
 // base: "http://127.0.0.1:8000"; token "" = none. NULL when libcurl cannot start.
 sc_client *sc_client_open(const char *base, const char *token);

@@ -171,7 +171,9 @@ static int check_frame(struct demo *demo, int64_t n, int width, int height, stru
     if (ret >= 0)
         ret = get_frame(demo, n, "&format=npy", &npy, err);
     if (ret >= 0) {
-        *row = (struct row){.n = n, .cold_ms = cold.seconds * 1000, .bytes = cold.body.len,
+        *row = (struct row){.n = n,
+                            .cold_ms = cold.seconds * 1000,
+                            .bytes = cold.body.len,
                             .warm_ms = warm.seconds * 1000,
                             .verdict = judge(demo, n, &cold, &warm, &npy, width, height)};
         sc_client_header(&cold, "X-Frame-Time", row->time, sizeof(row->time));
@@ -193,9 +195,9 @@ static void print_row(const struct demo *demo, const struct row *row)
                row->n, row->time, row->bytes, row->cold_ms, row->warm_ms, row->cold_cache,
                row->warm_cache, row->verdict);
     else
-        printf("%8" PRId64 "  %10s s  %8zu  %8.1f ms %-4s  %8.2f ms %-4s  %s\n", row->n, row->time,
-               row->bytes, row->cold_ms, row->cold_cache, row->warm_ms, row->warm_cache,
-               row->verdict);
+        printf("%8" PRId64 "  %10s s  %8zu  %8.1f ms %-4s  %8.2f ms %-4s  %s\n", row->n,
+               row->time, row->bytes, row->cold_ms, row->cold_cache, row->warm_ms,
+               row->warm_cache, row->verdict);
 }
 
 static int check_frames(struct demo *demo, sc_err *err)
@@ -208,7 +210,8 @@ static int check_frames(struct demo *demo, sc_err *err)
     uint64_t state = 88172645463325252u + (uint64_t)demo->seed;
     int ret = SC_OK;
     if (!demo->json)
-        printf("\n   frame        time     bytes   first time         again            picture\n");
+        printf(
+            "\n   frame        time     bytes   first time         again            picture\n");
     for (int i = 0; i < FRAMES && ret >= 0 && !sc_cancel_requested(sc_cli_cancel()); i++) {
         struct row row;
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
@@ -220,7 +223,8 @@ static int check_frames(struct demo *demo, sc_err *err)
     sc_index_unref(&ix);
     sc_video_unref(&video);
     if (ret >= 0 && !demo->json)
-        printf("%s\n\n", demo->failures ? "some frames are WRONG" : "every frame is the right one");
+        printf("%s\n\n",
+               demo->failures ? "some frames are WRONG" : "every frame is the right one");
     return ret;
 }
 
@@ -229,9 +233,8 @@ static int check_frames(struct demo *demo, sc_err *err)
 static int start(struct demo *demo, sc_err *err)
 {
     sc_cli_cancel(); // before any thread: they inherit the signal mask
-    int ret = sc_app_open(&demo->app,
-                          &(struct sc_app_params){.options = demo->options, .log = demo->log},
-                          err);
+    int ret = sc_app_open(
+        &demo->app, &(struct sc_app_params){.options = demo->options, .log = demo->log}, err);
     if (ret >= 0)
         ret = sc_http_open(&demo->http,
                            &(struct sc_http_params){.app = demo->app, .options = demo->options},
@@ -251,7 +254,8 @@ static void serve_until_stopped(struct demo *demo)
            "  %s/            the page: scrub, upload\n"
            "  %s/docs        the API\n"
            "  curl -o frame.jpg '%s/api/v1/videos/" DEMO_ID "/frame?t=5.2'\n\n"
-           "Ctrl-C ends it.\n", url, url, url, url);
+           "Ctrl-C ends it.\n",
+           url, url, url, url);
     fflush(stdout);
     while (!sc_cancel_requested(cancel))
         poll(&pfd, 1, -1);
@@ -283,8 +287,8 @@ static void clean_up(struct demo *demo)
 static int parse(struct demo *demo, int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"once", no_argument, NULL, '1'},        {"json", no_argument, NULL, 'j'},
-        {"clip", required_argument, NULL, 'c'},  {"seconds", required_argument, NULL, 's'},
+        {"once", no_argument, NULL, '1'},       {"json", no_argument, NULL, 'j'},
+        {"clip", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'},
         {"seed", required_argument, NULL, 'S'}, {0},
     };
     int c;
@@ -315,7 +319,8 @@ static int isolate(struct demo *demo, sc_err *err)
     snprintf(demo->folder, sizeof(demo->folder), "%s/saccade-demo-XXXXXX",
              tmp && *tmp && strlen(tmp) < 32 ? tmp : "/tmp");
     if (!mkdtemp(demo->folder))
-        return sc_fail(err, sc_error_from_errno(errno), "%s: %s", demo->folder, strerror(errno));
+        return sc_fail(err, sc_error_from_errno(errno), "%s: %s", demo->folder,
+                       strerror(errno));
     if (!demo->once)
         return SC_OK;
     char data[80];

@@ -27,7 +27,7 @@ static int problems(bool good, const char *what, const char *found, const char *
 static int check_decoders(void)
 {
     static const enum AVCodecID wanted[] = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1,
-                                            AV_CODEC_ID_VP9,  AV_CODEC_ID_VP8};
+                                            AV_CODEC_ID_VP9, AV_CODEC_ID_VP8};
     sc_str found = {0}, missing = {0};
     for (size_t i = 0; i < SC_COUNT(wanted); i++)
         sc_str_addf(avcodec_find_decoder(wanted[i]) ? &found : &missing, "%s ",

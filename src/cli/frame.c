@@ -75,8 +75,8 @@ static void output_name(const struct job *job, int64_t n, sc_str *name)
     }
     base = args->output ? args->output : base ? base + 1 : args->video;
     const char *dot = strrchr(base, '.');
-    sc_str_addf(name, "%.*s-%" PRId64 ".%s", dot ? (int)(dot - base) : (int)strlen(base), base, n,
-                extension(args->picture.format));
+    sc_str_addf(name, "%.*s-%" PRId64 ".%s", dot ? (int)(dot - base) : (int)strlen(base), base,
+                n, extension(args->picture.format));
 }
 
 static int write_file(const char *path, const sc_buf *buf, sc_err *err)
@@ -135,8 +135,8 @@ static int one_frame(struct job *job, int64_t n, sc_err *err)
     if (sc_cancel_requested(sc_cli_cancel()))
         return sc_fail(err, SC_ECANCELLED, "interrupted");
     if (n < 0 || n >= info->frames)
-        return sc_fail(err, SC_ERANGE, "there is no frame %" PRId64 ": valid are 0 to %" PRId64, n,
-                       info->frames - 1);
+        return sc_fail(err, SC_ERANGE, "there is no frame %" PRId64 ": valid are 0 to %" PRId64,
+                       n, info->frames - 1);
     int ret = sc_reader_get_sync(job->reader, n, 0, &frame, err);
     if (ret >= 0)
         ret = job->args->hash ? print_hash(job, n, frame, err)
@@ -231,8 +231,9 @@ static int one_flag(struct args *args, int c, const char *value)
     case 'n':
     case 't':
     case 'a':
-        args->wishes[args->count++] =
-            (struct wish){value, c == 'n' ? WISH_NUMBER : c == 't' ? WISH_TIME : WISH_ALL};
+        args->wishes[args->count++] = (struct wish){value, c == 'n'   ? WISH_NUMBER
+                                                           : c == 't' ? WISH_TIME
+                                                                      : WISH_ALL};
         return 0;
     case 'o':
         args->output = value;
@@ -242,15 +243,18 @@ static int one_flag(struct args *args, int c, const char *value)
         return 0;
     case 'w':
         return number_arg(&args->picture.w, value, 1, SC_PICTURE_MAX_SIDE)
-                   ? 0 : sc_cli_usage(&sc_cmd_frame, "--width %s: must be 1 to %d", value,
-                                      SC_PICTURE_MAX_SIDE);
+                   ? 0
+                   : sc_cli_usage(&sc_cmd_frame, "--width %s: must be 1 to %d", value,
+                                  SC_PICTURE_MAX_SIDE);
     case 'h':
         return number_arg(&args->picture.h, value, 1, SC_PICTURE_MAX_SIDE)
-                   ? 0 : sc_cli_usage(&sc_cmd_frame, "--height %s: must be 1 to %d", value,
-                                      SC_PICTURE_MAX_SIDE);
+                   ? 0
+                   : sc_cli_usage(&sc_cmd_frame, "--height %s: must be 1 to %d", value,
+                                  SC_PICTURE_MAX_SIDE);
     case 'q':
         return number_arg(&args->picture.quality, value, 1, 100)
-                   ? 0 : sc_cli_usage(&sc_cmd_frame, "--quality %s: must be 1 to 100", value);
+                   ? 0
+                   : sc_cli_usage(&sc_cmd_frame, "--quality %s: must be 1 to 100", value);
     case 'F':
         if ((v = choice(value, fits)) < 0)
             return sc_cli_usage(&sc_cmd_frame, "--fit %s: contain, cover or fill", value);
@@ -270,10 +274,15 @@ static int one_flag(struct args *args, int c, const char *value)
 static int parse(struct args *args, int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"width", required_argument, NULL, 'w'},  {"height", required_argument, NULL, 'h'},
-        {"fit", required_argument, NULL, 'F'},    {"quality", required_argument, NULL, 'q'},
-        {"format", required_argument, NULL, 'f'}, {"output", required_argument, NULL, 'o'},
-        {"hash", no_argument, NULL, 'H'},         {"all", no_argument, NULL, 'a'}, {0},
+        {"width", required_argument, NULL, 'w'},
+        {"height", required_argument, NULL, 'h'},
+        {"fit", required_argument, NULL, 'F'},
+        {"quality", required_argument, NULL, 'q'},
+        {"format", required_argument, NULL, 'f'},
+        {"output", required_argument, NULL, 'o'},
+        {"hash", no_argument, NULL, 'H'},
+        {"all", no_argument, NULL, 'a'},
+        {0},
     };
     int c, status = 0;
     args->wishes = sc_xcalloc((size_t)argc + 1, sizeof(*args->wishes));
@@ -343,17 +352,18 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_frame = {
     .name = "frame",
     .summary = "frames of a video to picture files, or their hashes",
-    .help = "usage: saccade frame FILE [-n N | -t S]... [-o OUT] [OPTIONS]\n\n"
-            "Writes exactly the frames asked for, upright and in their true shape.\n\n"
-            "  -n N           frame number from 0; also a list 0,20,40 or a range 10-19\n"
-            "  -t S           the frame on screen at S seconds from the first frame\n"
-            "  --all          every frame\n"
-            "  -o OUT         file to write; %d becomes the frame number; - is standard output\n"
-            "  --hash         no picture: a line n,t,width,height,pix_fmt,md5 a frame, where md5\n"
-            "                 is what `ffmpeg -f framemd5` gives for the frame as decoded\n"
-            "  -f, --format   jpeg (default), png, webp, npy; else by OUT's ending\n"
-            "  -w, --width    -h, --height    size; one alone keeps the shape\n"
-            "  --fit          contain (default), cover, fill: with both width and height\n"
-            "  -q, --quality  1 to 100, default 85\n",
+    .help =
+        "usage: saccade frame FILE [-n N | -t S]... [-o OUT] [OPTIONS]\n\n"
+        "Writes exactly the frames asked for, upright and in their true shape.\n\n"
+        "  -n N           frame number from 0; also a list 0,20,40 or a range 10-19\n"
+        "  -t S           the frame on screen at S seconds from the first frame\n"
+        "  --all          every frame\n"
+        "  -o OUT         file to write; %d becomes the frame number; - is standard output\n"
+        "  --hash         no picture: a line n,t,width,height,pix_fmt,md5 a frame, where md5\n"
+        "                 is what `ffmpeg -f framemd5` gives for the frame as decoded\n"
+        "  -f, --format   jpeg (default), png, webp, npy; else by OUT's ending\n"
+        "  -w, --width    -h, --height    size; one alone keeps the shape\n"
+        "  --fit          contain (default), cover, fill: with both width and height\n"
+        "  -q, --quality  1 to 100, default 85\n",
     .run = run,
 };

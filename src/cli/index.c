@@ -44,8 +44,10 @@ static void print_index(const sc_index *ix, const struct args *args, bool built,
     if (info->verdict == SC_VERDICT_EXACT)
         printf(", every frame reached at random equals the linear decode");
     if (info->verdict == SC_VERDICT_DIFFERS)
-        printf(", %" PRId64 " frames differ when entered at their keyframe; they are reached from "
-               "further back", info->differing);
+        printf(", %" PRId64
+               " frames differ when entered at their keyframe; they are reached from "
+               "further back",
+               info->differing);
     printf("\n");
 }
 
@@ -58,7 +60,8 @@ static void print_differing(const sc_index *ix, const struct args *args)
         char t[64];
         sc_index_format_time(ix, n, t, sizeof(t));
         printf(args->json ? "{\"differs\":%" PRId64 ",\"t\":%s}\n"
-                          : "differs: frame %" PRId64 " at %s s\n", n, t);
+                          : "differs: frame %" PRId64 " at %s s\n",
+               n, t);
     }
 }
 
@@ -89,8 +92,11 @@ static int verify(sc_index **pix, const struct args *args, const char *path, sc_
 static int parse(struct args *args, int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"verify", no_argument, NULL, 'V'},     {"rebuild", no_argument, NULL, 'r'},
-        {"output", required_argument, NULL, 'o'}, {"json", no_argument, NULL, 'j'}, {0},
+        {"verify", no_argument, NULL, 'V'},
+        {"rebuild", no_argument, NULL, 'r'},
+        {"output", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},
+        {0},
     };
     int c;
     while ((c = getopt_long(argc, argv, "o:", flags, NULL)) != -1) {
@@ -124,7 +130,8 @@ static int run(int argc, char **argv)
     if (path && args.rebuild)
         remove(path);
     int64_t started = sc_clock_now();
-    int ret = path ? sc_cli_open_index(&ix, args.video, path, args.json, &built, &err) : err.code;
+    int ret =
+        path ? sc_cli_open_index(&ix, args.video, path, args.json, &built, &err) : err.code;
     double seconds = (double)(sc_clock_now() - started) / 1e9;
     if (ret >= 0 && args.verify)
         ret = verify(&ix, &args, path, &err);
@@ -143,13 +150,14 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_index = {
     .name = "index",
     .summary = "build or check the index of a video (--verify: hash every frame)",
-    .help = "usage: saccade index FILE [--verify] [--rebuild] [-o INDEX] [--json]\n\n"
-            "Builds the index of a video, or loads it if it was built before, and says what is\n"
-            "in it. The index is kept in the user's cache folder unless -o names a place.\n\n"
-            "  --verify     decode everything once from the start and again from every entry\n"
-            "               point; keep a hash a frame; report frames that differ (exit status 1)\n"
-            "  --rebuild    build anew even if a good index is there\n"
-            "  -o INDEX     where the index is kept\n"
-            "  --json       JSON lines\n",
+    .help =
+        "usage: saccade index FILE [--verify] [--rebuild] [-o INDEX] [--json]\n\n"
+        "Builds the index of a video, or loads it if it was built before, and says what is\n"
+        "in it. The index is kept in the user's cache folder unless -o names a place.\n\n"
+        "  --verify     decode everything once from the start and again from every entry\n"
+        "               point; keep a hash a frame; report frames that differ (exit status 1)\n"
+        "  --rebuild    build anew even if a good index is there\n"
+        "  -o INDEX     where the index is kept\n"
+        "  --json       JSON lines\n",
     .run = run,
 };

@@ -61,7 +61,8 @@ int main(int argc, char **argv)
     }
     const struct sc_command *cmd = find(name);
     if (!cmd) {
-        fprintf(stderr, "saccade: there is no command '%s'; `saccade --help` lists them\n", name);
+        fprintf(stderr, "saccade: there is no command '%s'; `saccade --help` lists them\n",
+                name);
         return 2;
     }
     return wants_help(argc - 1, argv + 1) ? sc_cli_help(cmd) : cmd->run(argc - 1, argv + 1);

@@ -24,7 +24,8 @@ static int serve(sc_options *options, sc_log *log, sc_err *err)
     sc_cancel *cancel = sc_cli_cancel(); // before any thread: they inherit the signal mask
     int ret = sc_app_open(&app, &(struct sc_app_params){.options = options, .log = log}, err);
     if (ret >= 0)
-        ret = sc_http_open(&http, &(struct sc_http_params){.app = app, .options = options}, err);
+        ret =
+            sc_http_open(&http, &(struct sc_http_params){.app = app, .options = options}, err);
     if (ret >= 0) {
         printf("listening on %s\n", sc_http_url(http));
         fflush(stdout);
@@ -57,12 +58,13 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_serve = {
     .name = "serve",
     .summary = "the server: API and web page",
-    .help = "usage: saccade serve [--port 8000] [--host 127.0.0.1] [--data-dir DIR] [OPTIONS]\n\n"
-            "Serves the API and the page until SIGTERM or Ctrl-C; requests under way are then\n"
-            "finished. Prints `listening on http://HOST:PORT` once it is ready.\n\n"
-            "  --config FILE   settings in YAML; default saccade.yaml in this folder, if there\n"
-            "  --port 0        any free port\n\n"
-            "`saccade options` lists every option; each is also an environment variable\n"
-            "SACCADE_NAME and a line of the file. Beyond loopback a --token is required.\n",
+    .help =
+        "usage: saccade serve [--port 8000] [--host 127.0.0.1] [--data-dir DIR] [OPTIONS]\n\n"
+        "Serves the API and the page until SIGTERM or Ctrl-C; requests under way are then\n"
+        "finished. Prints `listening on http://HOST:PORT` once it is ready.\n\n"
+        "  --config FILE   settings in YAML; default saccade.yaml in this folder, if there\n"
+        "  --port 0        any free port\n\n"
+        "`saccade options` lists every option; each is also an environment variable\n"
+        "SACCADE_NAME and a line of the file. Beyond loopback a --token is required.\n",
     .run = run,
 };

@@ -2,8 +2,10 @@
 // each can be reached.
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
+#include <libavutil/avstring.h>
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
 #include "media/hash.h"
@@ -634,16 +636,73 @@ static void log_built(const struct builder *b, const sc_index *ix)
              SC_B("decoded", ix->info.decoded));
 }
 
+// Finding stream info decodes the first pictures, which takes longer than scanning a short file:
+// both are done at once where the container's own tables are all that the scan needs.
+struct probing {
+    const char *path;
+    sc_input *input;
+    sc_err err;
+    int ret;
+};
+
+static void *probe(void *arg)
+{
+    struct probing *p = arg;
+    p->ret = sc_input_open(&p->input, p->path, true, &p->err);
+    return NULL;
+}
+
+static bool has_tables(const sc_input *input)
+{
+    const char *name = input->fmt->iformat->name;
+    return av_match_name("mp4", name) || av_match_name("matroska", name);
+}
+
+static int scan_while_probing(struct builder *b, sc_input *bare, sc_err *err)
+{
+    struct probing p = {.path = b->path};
+    pthread_t thread;
+    bool beside = !pthread_create(&thread, NULL, probe, &p);
+    int ret = sc_scan_run(&b->scan, bare, b->params, err);
+    if (beside)
+        pthread_join(thread, NULL);
+    else
+        probe(&p);
+    b->input = p.input;
+    if (p.ret < 0 && err)
+        *err = p.err; // it knows more of what is wrong with the file
+    if (p.ret < 0)
+        return p.ret;
+    if (ret >= 0 && b->input->video->index != bare->video->index) {
+        sc_scan_release(&b->scan); // probing has found another stream to be the video
+        ret = sc_scan_run(&b->scan, b->input, b->params, err);
+    }
+    return ret < 0 ? ret : check_stream(b, err);
+}
+
+static int gather(struct builder *b, sc_err *err)
+{
+    sc_input *bare = NULL;
+    int ret = sc_input_open(&bare, b->path, false, NULL);
+    if (ret >= 0 && has_tables(bare)) {
+        ret = scan_while_probing(b, bare, err);
+    } else {
+        ret = sc_input_open(&b->input, b->path, true, err);
+        if (ret >= 0 && (ret = check_stream(b, err)) >= 0)
+            ret = sc_scan_run(&b->scan, b->input, b->params, err);
+    }
+    sc_input_close(&bare);
+    return ret;
+}
+
 int sc_index_build(sc_index **pix, const char *path, const struct sc_index_params *params,
                    sc_err *err)
 {
     static const struct sc_index_params defaults;
     struct builder b = {.path = path, .params = params ? params : &defaults};
     *pix = NULL;
-    int ret = sc_input_open(&b.input, path, true, err);
-    if (ret >= 0 && (ret = check_stream(&b, err)) >= 0 &&
-        (ret = sc_scan_run(&b.scan, b.input, b.params, err)) >= 0 &&
-        (ret = settle(&b, err)) >= 0 && (ret = assemble(&b, pix, err)) >= 0)
+    int ret = gather(&b, err);
+    if (ret >= 0 && (ret = settle(&b, err)) >= 0 && (ret = assemble(&b, pix, err)) >= 0)
         log_built(&b, *pix);
     if (ret < 0 && err && err->code == SC_OK)
         sc_fail(err, ret, "%s: %s", path, sc_strerror(ret));
