@@ -25,8 +25,8 @@ struct builder {
     const struct sc_index_params *params;
     sc_input *input;
     struct sc_scan scan;
-    struct sc_frame_rec *frames;   // in display order
-    uint64_t *hashes;              // likewise, NULL unless everything was decoded
+    struct sc_frame_rec *frames; // in display order
+    uint64_t *hashes;            // likewise, NULL unless everything was decoded
     int64_t frame_count;
     struct sc_packet_rec *packets; // in decode order
     int64_t *dts;
@@ -288,22 +288,27 @@ static int decode_stretch(struct builder *b, sc_index *ix, const struct stretch 
     return ret;
 }
 
-static int entry_before(const struct builder *b, int64_t packet)
+static int64_t entry_before(const struct builder *b, int64_t packet)
 {
-    int e = 0;
-    while (e + 1 < b->entry_count && b->entries[e + 1].packet <= packet)
-        e++;
-    return e;
+    int64_t low = 0, high = b->entry_count;
+    while (high - low > 1) {
+        int64_t mid = (low + high) / 2;
+        if (b->entries[mid].packet <= packet)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
 }
 
-static int64_t entry_packet(const struct builder *b, int e)
+static int64_t entry_packet(const struct builder *b, int64_t e)
 {
     return e < b->entry_count ? (int64_t)b->entries[e < 0 ? 0 : e].packet : b->scan.count;
 }
 
 static bool add_stretch(struct builder *b, int64_t packet, struct stretch *list, int *count)
 {
-    int e = entry_before(b, packet);
+    int64_t e = entry_before(b, packet);
     struct stretch s = {entry_packet(b, e - 1), entry_packet(b, e), entry_packet(b, e + 1)};
     if (*count && list[*count - 1].to >= s.to)
         return true; // already in the last one
@@ -433,8 +438,8 @@ static int settle_stretches(struct builder *b, const struct stretch *list, int c
 // turned one whose picture is flipped left to right afterwards.
 static void read_rotation(const AVStream *st, struct sc_index_header *h)
 {
-    const int32_t *m = (const int32_t *)av_stream_get_side_data(
-        st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+    const int32_t *m =
+        (const int32_t *)av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
     if (!m)
         return;
     double a = m[0], b = m[1], c = m[3], d = m[4];
@@ -457,8 +462,8 @@ static void describe_stream(struct builder *b, struct sc_index_header *h)
 {
     const AVStream *st = b->input->video;
     const AVCodecParameters *par = st->codecpar;
-    AVRational sar = st->sample_aspect_ratio.num ? st->sample_aspect_ratio
-                                                 : par->sample_aspect_ratio;
+    AVRational sar =
+        st->sample_aspect_ratio.num ? st->sample_aspect_ratio : par->sample_aspect_ratio;
     if (sar.num <= 0 || sar.den <= 0 || sar.num > 1000 * (int64_t)sar.den ||
         sar.den > 1000 * (int64_t)sar.num)
         sar = (AVRational){1, 1};
@@ -504,15 +509,21 @@ static void hash_content(const struct builder *b, struct sc_index_header *h)
     h->content_hash[1] = hash.low64;
 }
 
-// Ticks start at 0 and grow strictly: frames that claim the same time are one tick apart.
-static void set_ticks(struct builder *b)
+// Ticks start at 0 and grow strictly: frames that claim the same time are one tick apart. False
+// where timestamps lie further apart than any video is long.
+static bool set_ticks(struct builder *b)
 {
+    AVRational tb = b->input->video->time_base;
+    __int128 most = SC_INDEX_MAX_SECONDS / 2 * (__int128)tb.den / tb.num;
     for (int64_t i = 0; i < b->frame_count; i++) {
-        int64_t ticks = b->times[i] - b->times[0];
+        __int128 ticks = (__int128)b->times[i] - b->times[0];
         if (i && ticks <= b->frames[i - 1].ticks)
             ticks = b->frames[i - 1].ticks + 1;
-        b->frames[i].ticks = ticks;
+        if (ticks > most || ticks > INT64_MAX / 4)
+            return false;
+        b->frames[i].ticks = (int64_t)ticks;
     }
+    return true;
 }
 
 static void measure_rate(struct builder *b, struct sc_index_header *h)
@@ -537,10 +548,11 @@ static void measure_rate(struct builder *b, struct sc_index_header *h)
     h->variable_rate = n > 1 && longest - shortest > 1;
     h->rate_num = rate.num;
     h->rate_den = rate.den;
-    int64_t step = last->duration > 0 && last->duration < 10 * (average + 1) ? last->duration
-                                                                              : average;
+    int64_t step =
+        last->duration > 0 && last->duration / 10 <= average ? last->duration : average;
     if (step <= 0)
         step = av_rescale_q(1, av_inv_q(rate), tb);
+    step = step > INT64_MAX / 4 ? INT64_MAX / 4 : step;
     h->duration_ticks = span + (step > 0 ? step : 1);
 }
 
@@ -574,7 +586,9 @@ static int assemble(struct builder *b, sc_index **pix, sc_err *err)
     h->has_audio = b->input->has_audio;
     describe_stream(b, h);
     hash_content(b, h);
-    set_ticks(b);
+    if (!set_ticks(b))
+        return sc_fail(err, SC_EDATA,
+                       "the file's timestamps are centuries apart: it is damaged");
     measure_rate(b, h);
     return sc_index_assemble(pix, &parts, err);
 }
@@ -588,11 +602,12 @@ static int check_stream(struct builder *b, sc_err *err)
         return sc_fail(err, SC_EUNSUPPORTED, "no decoder for the video codec %s",
                        avcodec_get_name(par->codec_id));
     if (par->width <= 0 || par->height <= 0)
-        return sc_fail(err, SC_EDATA, "the video's picture size cannot be found: the file is "
-                                      "damaged or cut off at its start");
-    if (par->width > 16384 || par->height > 16384)
-        return sc_fail(err, SC_ELIMIT, "pictures of %dx%d are larger than 16384x16384",
-                       par->width, par->height);
+        return sc_fail(err, SC_EDATA,
+                       "the video's picture size cannot be found: the file is "
+                       "damaged or cut off at its start");
+    if (par->width > SC_INDEX_MAX_SIDE || par->height > SC_INDEX_MAX_SIDE)
+        return sc_fail(err, SC_ELIMIT, "pictures of %dx%d are larger than %dx%d", par->width,
+                       par->height, SC_INDEX_MAX_SIDE, SC_INDEX_MAX_SIDE);
     return SC_OK;
 }
 
@@ -621,8 +636,9 @@ static int settle(struct builder *b, sc_err *err)
     if (ret < 0)
         return ret;
     if (!b->frame_count)
-        return sc_fail(err, SC_EDATA, "the file has a video stream but no picture in it can be "
-                                      "decoded");
+        return sc_fail(err, SC_EDATA,
+                       "the file has a video stream but no picture in it can be "
+                       "decoded");
     number_packets(b);
     find_entries(b);
     return SC_OK;

@@ -51,6 +51,19 @@ static bool in_count(int64_t v)
     return v >= 0 && v < MAX_COUNT;
 }
 
+static bool check_facts(const struct sc_index_header *h)
+{
+    return h->tb_num > 0 && h->tb_den > 0 && h->rate_num >= 0 && h->rate_den > 0 &&
+           h->sar_num > 0 && h->sar_den > 0 && h->sar_num <= 1000 * (int64_t)h->sar_den &&
+           h->sar_den <= 1000 * (int64_t)h->sar_num && h->width > 0 && h->height > 0 &&
+           h->width <= SC_INDEX_MAX_SIDE && h->height <= SC_INDEX_MAX_SIDE &&
+           h->rotation >= 0 && h->rotation < 360 && h->rotation % 90 == 0 && h->verdict >= 0 &&
+           h->verdict <= SC_VERDICT_DIFFERS && h->differing >= 0 && h->differing <= h->frames &&
+           h->duration_ticks > 0 && h->file_size <= INT64_MAX &&
+           (__int128)h->duration_ticks * h->tb_num <=
+               SC_INDEX_MAX_SECONDS * (__int128)h->tb_den;
+}
+
 static int check_header(const struct sc_index_header *h, size_t size, sc_err *err)
 {
     if (size < sizeof(*h) || memcmp(h->magic, SC_INDEX_MAGIC, 8))
@@ -69,9 +82,7 @@ static int check_header(const struct sc_index_header *h, size_t size, sc_err *er
     if (!h->frames || !h->packets || !h->entries || h->frames > h->packets ||
         h->entries > h->packets)
         return broken(err, "counts");
-    if (h->tb_num <= 0 || h->tb_den <= 0 || h->sar_num <= 0 || h->sar_den <= 0 ||
-        h->width <= 0 || h->height <= 0 || h->file_size > INT64_MAX || h->duration_ticks <= 0 ||
-        h->rate_num < 0 || h->rate_den <= 0)
+    if (!check_facts(h))
         return broken(err, "facts");
     if (!memchr(h->codec_name, 0, sizeof(h->codec_name)) ||
         !memchr(h->format_name, 0, sizeof(h->format_name)) ||

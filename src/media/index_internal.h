@@ -7,8 +7,10 @@
 #include "base/ref.h"
 #include "media/index.h"
 
-#define SC_INDEX_MAGIC   "SCINDEX"
-#define SC_INDEX_VERSION 1
+#define SC_INDEX_MAGIC       "SCINDEX"
+#define SC_INDEX_VERSION     1
+#define SC_INDEX_MAX_SIDE    16384
+#define SC_INDEX_MAX_SECONDS INT64_C(9000000000) // 285 years: nanoseconds still fit int64_t
 
 struct sc_index_header {
     char magic[8];
