@@ -86,7 +86,8 @@ static int add_side(const sc_index *ix, int64_t number, AVPacket *pkt)
     }
     for (; low < ix->header->sides && ix->sides[low].packet == number; low++) {
         const struct sc_side_rec *s = &ix->sides[low];
-        uint8_t *data = av_packet_new_side_data(pkt, (enum AVPacketSideDataType)s->type, s->size);
+        uint8_t *data =
+            av_packet_new_side_data(pkt, (enum AVPacketSideDataType)s->type, s->size);
         if (!data)
             return SC_ENOMEM;
         memcpy(data, ix->side_data + s->offset, s->size);
@@ -119,7 +120,11 @@ static int reopen(sc_source *src, sc_err *err)
     src->next = 0;
     if (src->held)
         av_packet_unref(src->held);
-    return sc_input_open(&src->input, src->path, true, err);
+    sc_err why = {0};
+    int ret = sc_input_open(&src->input, src->path, true, &why);
+    if (ret == SC_EDATA) // it was a video when it was indexed
+        return stale(src, err);
+    return ret < 0 ? sc_fail(err, ret, "%s", sc_err_text(&why, ret)) : SC_OK;
 }
 
 // The next packet of our stream as it comes.
