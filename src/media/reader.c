@@ -207,6 +207,7 @@ static void put_back(sc_reader_engine *engine, struct sc_group *group)
     engine->last_work_ns = sc_clock_now();
     if (!group->background)
         engine->last_interactive_ns = sc_clock_now();
+    pthread_cond_broadcast(&engine->idle); // whoever closes the reader takes it from the queue
     if (group->reads) {
         append_group(&engine->queue[group->background], group);
         return;
@@ -214,7 +215,6 @@ static void put_back(sc_reader_engine *engine, struct sc_group *group)
     count_waiting(engine, group->background, -1);
     group->reader->active--;
     free_group(group);
-    pthread_cond_broadcast(&engine->idle);
 }
 
 static void run_group(sc_reader_engine *engine, struct sc_group *group)
@@ -474,7 +474,9 @@ static void prefetch(sc_reader *reader, int64_t n)
     int64_t bytes = (int64_t)info->width * info->height * 3 / 2 + 1;
     int64_t room = (int64_t)engine->params.frame_cache_bytes / PREFETCH_SHARE / bytes;
     int64_t entry = sc_index_entry_for(reader->index, n), end = info->frames;
-    bool walking = reader->before >= 0 && n > reader->before && n <= reader->before + STEP;
+    bool walking = sc_reader_walks(reader, 1);
+    if (sc_reader_walks(reader, -1))
+        return; // the pass itself keeps what comes next
     if (!walking && entry + 1 < info->entries)
         end = sc_index_entry(reader->index, entry + 1).first_exact;
     if (n + room < end)
@@ -506,6 +508,12 @@ static void drop_guesses(sc_reader *reader)
             free(read);
         }
     }
+}
+
+bool sc_reader_walks(const sc_reader *reader, int direction)
+{
+    int64_t step = (reader->last - reader->before) * direction;
+    return reader->before >= 0 && step > 0 && step <= STEP;
 }
 
 static void note_pattern(sc_reader *reader, int64_t n, int flags)
@@ -625,11 +633,11 @@ int sc_reader_each(sc_reader *reader, int64_t from, int64_t to, sc_cancel *cance
     int64_t frames = sc_index_get_info(each.index)->frames, last = -1;
     if (each.to > frames)
         each.to = frames;
-    for (int64_t n = from; n < each.to; n++) {
+    for (int64_t n = from < 0 ? each.to : from; n < each.to; n++) {
         int64_t packet = sc_index_frame_packet(each.index, n);
         last = packet > last ? packet : last;
     }
-    int ret = from < 0 || last < 0 ? SC_ERANGE : SC_OK;
+    int ret = last < 0 ? SC_ERANGE : SC_OK;
     if (ret >= 0) {
         int64_t entry = sc_index_entry_for(each.index, from);
         ret = sc_decode_range(each.index, reader->path, sc_index_entry(each.index, entry).packet,

@@ -7,6 +7,8 @@
 #include "media/reader_internal.h"
 
 #define LEADING_MOST 64 // packets behind an entry among which leading pictures are looked for
+#define WINDOW_BACK  64 // frames kept at most for a reader that walks backwards
+#define WINDOW_AHEAD 32 // frames that reordering and threads can bring out besides a target
 #define LOST_AFTER   96 // packets sent behind a target that has not come out: it is lost
 
 struct pass {
@@ -251,20 +253,33 @@ static void collect_targets(struct pass *pass)
     pass->last_target = pass->targets[unique - 1];
 }
 
-// A reader that walks backwards gets the frames before its target kept on the way: how many
-// depends on what the cache can hold.
+static bool sequential(const struct sc_group *group)
+{
+    for (const struct sc_read *r = group->reads; r; r = r->next) {
+        if (r->flags & SC_READ_SEQUENTIAL)
+            return true;
+    }
+    return false;
+}
+
+// A reader that walks gets more than its target kept on the way. Backwards: the frames before it,
+// as many as the cache can hold. Forwards: those that come out together with it or are about to,
+// so that the live decoder can go on from there. Lock held.
 static void choose_window(struct pass *pass)
 {
-    const sc_reader *reader = pass->reader;
     const struct sc_index_info *info = sc_index_get_info(pass->group->index);
     int64_t n = pass->first_n, bytes = (int64_t)info->width * info->height * 3 / 2;
+    int64_t room = (int64_t)pass->engine->params.frame_cache_bytes / 2 / (bytes ? bytes : 1);
     pass->window_from = pass->window_to = -1;
-    if (pass->group->background || reader->before < 0 || reader->last >= reader->before ||
-        reader->last < reader->before - 8)
+    if (pass->group->background)
         return;
-    int64_t room = (int64_t)pass->engine->params.frame_cache_bytes / 4 / (bytes ? bytes : 1);
-    pass->window_from = n - (room < 64 ? room : 64);
-    pass->window_to = n;
+    if (sc_reader_walks(pass->reader, -1)) {
+        pass->window_from = n - (room < WINDOW_BACK ? room : WINDOW_BACK);
+        pass->window_to = n;
+    } else if (sc_reader_walks(pass->reader, 1) || sequential(pass->group)) {
+        pass->window_from = n;
+        pass->window_to = n + WINDOW_AHEAD;
+    }
 }
 
 static int target_slot(const struct pass *pass, int64_t packet)

@@ -24,7 +24,7 @@ struct sc_slot {
     sc_source *src;
     int threads;
     // Owned by the worker that holds it (busy), else guarded by the engine's lock:
-    int busy; // read under the lock while the holder writes the fields behind it
+    int busy;            // read under the lock while the holder writes the fields behind it
     bool drained;        // must be flushed before it can go on
     int64_t entry;       // it was last started there
     int64_t first_exact; // frames before this one are not exact from where it started
@@ -54,7 +54,7 @@ struct sc_group {
     int64_t entry;
     bool running;
     atomic_bool background; // set under the lock, read by the running worker
-    struct sc_read *reads; // sorted by n
+    struct sc_read *reads;  // sorted by n
 };
 
 // What landings have taught about an entry point: how its frames must be reached.
@@ -73,7 +73,7 @@ struct sc_reader {
     sc_index *index;
     int active;           // groups queued or being decoded
     int64_t last, before; // frame numbers asked for last, -1 none
-    uint8_t *approach; // per entry of the index: enum sc_approach
+    uint8_t *approach;    // per entry of the index: enum sc_approach
     int64_t approach_count;
 };
 
@@ -90,7 +90,7 @@ struct sc_reader_engine {
     struct sc_slot *slots;
     int slot_count, running_count;
     size_t pending;
-    int64_t tick;          // counts slot uses
+    int64_t tick; // counts slot uses
     int64_t last_interactive_ns, last_work_ns;
     bool stopping;
     struct sc_reader_stats stats; // the counters of it
@@ -108,6 +108,9 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err);
 // Takes all reads of frame n off the group and completes them (frame may be NULL with ret < 0).
 void sc_group_complete(struct sc_group *group, int64_t n, int ret, sc_frame *frame,
                        const sc_err *err);
+
+// Is the reader asked for frames a few steps on (1) or back (-1) from the last? Lock held.
+bool sc_reader_walks(const sc_reader *reader, int direction);
 
 // Closes the longest unused idle slots until `keep` are left in all. Lock held; it is released
 // while decoders close.
