@@ -342,8 +342,9 @@ static void land(struct pass *pass, AVFrame *av, int64_t packet)
         if (target >= 0) {
             pass->targets[target] = -1;
             pass->open--;
-            sc_group_complete(pass->group, n, SC_OK, frame, NULL);
         }
+        // Also what was no target when this pass began: it may have been asked for since.
+        sc_group_complete(pass->group, n, SC_OK, frame, NULL);
     } else if (target >= 0) {
         pass->distrust = true;
     }
