@@ -99,9 +99,9 @@ def macroblock(number, parity, column, row):
     return out
 
 
-def picture(number, parity, *, intra, idr, ref, frame_num, poc, idr_id):
+def picture(number, parity, *, intra, idr, ref, frame_num, poc, idr_id, back=1):
     """One coded picture: a frame (parity None) or a field. Not intra: the number's macroblocks and
-    one that moves are coded, the others are skipped."""
+    one that moves are coded, the others are copied from the reference `back` pictures before."""
     b = Bits()
     b.ue(0), b.ue(7 if intra else 5), b.ue(0), b.u(frame_num & 255, 8)
     b.u(parity is not None, 1)
@@ -111,7 +111,10 @@ def picture(number, parity, *, intra, idr, ref, frame_num, poc, idr_id):
         b.ue(idr_id)
     b.u(poc & 255, 8)
     if not intra:
-        b.u(0, 2)  # no override, no reordering
+        b.u(0, 1)  # as many references as the PPS says: one
+        b.u(back > 1, 1)
+        if back > 1:
+            b.ue(0), b.ue(back - 1), b.ue(3)
     if ref:
         b.u(0, 2 if idr else 1)
     b.ue(0), b.ue(1)  # QP as is, no deblocking

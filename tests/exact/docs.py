@@ -22,23 +22,41 @@ wrong reference, can be called by its number; a picture is compared by its md5.
 
 ## What is asked
 
-| order | what is asked |
+| check | what is asked |
 |---|---|
 | order | every frame, from the first to the last |
-| reverse | {sample} frames spread over the clip, from the last to the first |
-| shuffle | the same frames, shuffled with a fixed seed |
+| reverse | frames spread over the clip, from the last to the first; on some clips every frame |
+| shuffle | frames spread over the clip, the last one among them, shuffled with a fixed seed |
 | twice | the same frames, each by two requests under way at once |
 | threads | the same frames, shuffled, by 16 threads at once |
-| backwards | the last frame, one beyond the end, then {sample} frames backwards one by one |
+| backwards | the last frame, one beyond the end, then backwards one by one |
 | times | every frame's printed time names that frame again, and is the reference's time |
 | beyond | asking beyond the end, by number and by time, is refused |
 | command | `saccade frame --hash` for three frames, by number and by the time it printed |
-| verify | `saccade index --verify` says exact |
+| verify | `saccade index --verify` gives the verdict that the clip deserves |
+| verified | {verified} frames, shuffled, with the index that the verification has saved |
 
-Clips of fewer frames are asked for all of them; rows that name a number in "frames" after a slash
-ask for that many. The frame cache is smaller than a frame, so that every request
-decodes. All
-orders run in one process one after another.
+Column "frames" below is what the linear decode gives, and how many of them order and times ask
+for; "reverse" and "jumps" (shuffle, twice, threads, backwards) say how many those ask for. The frame
+cache is smaller than a frame, so that every request decodes (`--cache 0` runs the same with the
+cache as it is by default). The orders of a clip run in one process one after another.
+
+## Unverified and verified
+
+A fresh index knows what the packets say. The reader enters the stream at an entry point that the
+stream itself declares, and watches the decoder: as soon as it complains, the frame is reached by a
+linear decode from the first packet instead. Every clip below but those named "lie" is exact in this
+state.
+
+An entry point can lie without any complaint: an H.264 picture behind a recovery point refers to one
+before it, which the decoder silently makes up; or the P field of an MPEG-2 I picture refers to the
+frame before. Headers do not show this, only decoding does. `saccade index --verify` (the server does
+it in the background after an upload) decodes everything linearly once and again from each entry
+point, keeps a hash a frame, and says "exact" or "differs". From then on every decoded picture is
+compared with its hash; one that differs is reached from an entry point further back, then from the
+first packet. So a verified index makes every access exact, on the clips named "lie" too; before it,
+frames behind a lying entry point may be wrong. These clips are therefore asked with the verified
+index in all orders, and "verified" checks that the unverified one really goes astray on them.
 
 ## What we define where FFmpeg does not
 
@@ -53,16 +71,18 @@ orders run in one process one after another.
 - **Fields.** Two fields of one picture are one frame; a field that stays alone is one, too. HEVC
   codes fields as pictures of their own: each is a frame.
 - **Damaged streams.** What a linear decode by one thread gives counts, concealment included.
-  FFmpeg's H.264 concealment depends on the number and kind of threads: with slice threads it gives
-  other pictures than with one thread, with frame threads they differ from run to run. Intact clips
-  give the same pictures with any threads.
+  FFmpeg's concealment depends on the number and kind of threads (H.264: slice threads give other
+  pictures than one thread, frame threads differ from run to run) and on everything decoded before.
+  So damage sends the reader to a linear decode by one thread, which makes such stretches slow, and a
+  verification may truly say "differs": entering at a keyframe gives another picture there. Intact
+  clips give the same pictures with any threads.
 
 ## Cases
 
 {summary}
 
-| case | what is special | what we define | frames | result |
-|---|---|---|---|---|
+| case | what is special | what we define | frames | reverse | jumps | result |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -83,7 +103,7 @@ def outcome(result):
     return "; ".join(parts)
 
 
-def write(path, results, sample):
+def write(path, results, sample, verified):
     count = {"PASS": 0, "FAIL": 0, "SKIP": 0}
     for result in results:
         for state, _ in result.rows.values():
@@ -91,11 +111,12 @@ def write(path, results, sample):
     summary = (f"{len(results)} clips: {count['PASS']} passed, {count['FAIL']} failed, "
                f"{count['SKIP']} skipped.")
     command = " ".join(reference.command("FILE"))
-    text = HEAD.format(command=command, sample=sample, summary=summary)
+    text = HEAD.format(command=command, verified=verified, summary=summary)
     for result in results:
         case = result.case
-        frames = f"{result.frames}/{case.sample}" if case.sample else f"{result.frames}"
-        text += (f"| {case.name} | {case.special} | {case.defines} | {frames} | "
-                 f"{outcome(result)} |\n")
+        jumps = min(case.sample or sample, result.frames)
+        reverse = result.frames if case.full else jumps
+        text += (f"| {case.name} | {case.special} | {case.defines} | {result.frames} | {reverse} | "
+                 f"{jumps} | {outcome(result)} |\n")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,8 +1,10 @@
 // The exactness harness: prints which picture the reader delivers for each frame number asked.
 //
-//   exact FILE ORDER [--cache BYTES] [--threads N] [--sample N]
+//   exact FILE ORDER [--index INDEX] [--cache BYTES] [--threads N] [--sample N] [--reverse N]
 //
-// ORDER is one of the orders below, or "all". Output, for tests/exact/run.py:
+// ORDER is one of the orders below, or "all". INDEX is a saved index; else one is built.
+// --sample says how many frames the orders that jump ask for, --reverse the same for "reverse"; 0 =
+// all. Output, for tests/exact/run.py:
 //   # frames N
 //   # ORDER          then a line "n,md5" for each frame asked, in the order asked, or
 //                    "n,!CODE text" where the reader refused
@@ -31,7 +33,8 @@ struct answer {
 struct exact {
     sc_reader *reader;
     int64_t frames;
-    int64_t sample; // at most so many frames in orders that jump; 0 = all
+    int64_t sample;  // at most so many frames in orders that jump; 0 = all
+    int64_t reverse; // likewise for "reverse"
     struct answer *answers;
     int64_t count;
 };
@@ -74,14 +77,14 @@ static void plan_spread(struct exact *x, int64_t wanted)
             (struct answer){.n = wanted > 1 ? i * (x->frames - 1) / (wanted - 1) : 0};
 }
 
-static void plan_sampled(struct exact *x)
+static int64_t at_most(const struct exact *x, int64_t sample)
 {
-    plan_spread(x, x->sample && x->sample < x->frames ? x->sample : x->frames);
+    return sample && sample < x->frames ? sample : x->frames;
 }
 
 static void plan_reverse(struct exact *x)
 {
-    plan_sampled(x);
+    plan_spread(x, at_most(x, x->reverse));
     for (int64_t i = 0, j = x->count - 1; i < j; i++, j--) {
         struct answer swap = x->answers[i];
         x->answers[i] = x->answers[j];
@@ -92,7 +95,7 @@ static void plan_reverse(struct exact *x)
 static void plan_shuffle(struct exact *x)
 {
     uint64_t state = 0x9E3779B97F4A7C15u;
-    plan_sampled(x);
+    plan_spread(x, at_most(x, x->sample));
     for (int64_t i = x->count - 1; i > 0; i--) {
         state ^= state << 13;
         state ^= state >> 7;
@@ -170,7 +173,7 @@ static void run_twice(struct exact *x)
     struct waiter waiter = {0};
     pthread_mutex_init(&waiter.lock, NULL);
     pthread_cond_init(&waiter.changed, NULL);
-    plan_sampled(x);
+    plan_spread(x, at_most(x, x->sample));
     for (int64_t i = x->count - 1; i >= 0; i--)
         x->answers[2 * i] = x->answers[2 * i + 1] = x->answers[i];
     x->count *= 2;
@@ -210,7 +213,7 @@ static void run_threads(struct exact *x)
 static void run_backwards(struct exact *x)
 {
     struct answer beyond = {.n = x->frames};
-    x->count = x->sample && x->sample < x->frames ? x->sample : x->frames;
+    x->count = at_most(x, x->sample);
     for (int64_t i = 0; i < x->count; i++)
         x->answers[i] = (struct answer){.n = x->frames - 1 - i};
     ask(x, &x->answers[0]);
@@ -264,11 +267,21 @@ static void print_beyond(struct exact *x, const sc_index *ix)
            ret ? sc_error_name(ret) : "given");
 }
 
-static int64_t option(int argc, char **argv, const char *name, int64_t value)
+static const char *option(int argc, char **argv, const char *name)
 {
-    for (int i = 3; i + 1 < argc; i += 2)
-        if (!strcmp(argv[i], name) && !sc_parse_int(argv[i + 1], 0, INT64_MAX, &value))
-            fprintf(stderr, "exact: %s wants a number\n", name);
+    for (int i = 3; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], name))
+            return argv[i + 1];
+    }
+    return NULL;
+}
+
+static int64_t number(int argc, char **argv, const char *name)
+{
+    const char *text = option(argc, argv, name);
+    int64_t value = 0;
+    if (text && !sc_parse_int(text, 0, INT64_MAX, &value))
+        fprintf(stderr, "exact: %s wants a number\n", name);
     return value;
 }
 
@@ -288,21 +301,26 @@ static void run(struct exact *x, sc_index *ix, const char *order)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: exact FILE ORDER [--cache BYTES] [--threads N] [--sample N]\n");
+        fprintf(stderr, "usage: exact FILE ORDER [--index INDEX] [--cache BYTES] [--threads N] "
+                        "[--sample N] [--reverse N]\n");
         return 2;
     }
     int result = 1;
     sc_err err = {0};
     sc_index *ix = NULL;
     sc_reader_engine *engine = NULL;
-    struct exact x = {.sample = option(argc, argv, "--sample", 0)};
-    if (sc_index_build(&ix, argv[1], &(struct sc_index_params){0}, &err)) {
+    const char *saved = option(argc, argv, "--index");
+    struct exact x = {.sample = number(argc, argv, "--sample"),
+                      .reverse = number(argc, argv, "--reverse")};
+    int ret = saved ? sc_index_load(&ix, saved, &err)
+                    : sc_index_build(&ix, argv[1], &(struct sc_index_params){0}, &err);
+    if (ret) {
         fprintf(stderr, "exact: %s: %s\n", argv[1], err.text);
         goto end;
     }
     engine = sc_reader_engine_open(&(struct sc_reader_engine_params){
-        .threads = (int)option(argc, argv, "--threads", 0),
-        .frame_cache_bytes = (size_t)option(argc, argv, "--cache", 0),
+        .threads = (int)number(argc, argv, "--threads"),
+        .frame_cache_bytes = (size_t)number(argc, argv, "--cache"),
         .no_prefetch = true,
     });
     if (!engine)

@@ -103,9 +103,10 @@ def field(kind, number, reference, parity, select=None):
     return unit(0x00, b) + unit(0xB5, e) + b"".join(rows)
 
 
-def write_mpeg2_fields(data, path, frames=60, length=12):
+def write_mpeg2_fields(data, path, frames=60, length=12, lie=False):
     """A raw stream: I0 P3 B1 B2 P6 B4 B5 ..., the B pictures before each later I refer to the GOP
-    before. Every second I frame's bottom field is a P field."""
+    before. Every second I frame's bottom field is a P field, which refers to its own I field; if
+    lie, to the frame before instead."""
     out, done = bytearray(), 0
     anchors = list(range(0, frames, 3))
     for at in anchors:
@@ -116,8 +117,8 @@ def write_mpeg2_fields(data, path, frames=60, length=12):
             out += sequence() + gop(first, first == 0)
         kind = "I" if start else "P"
         out += field(kind, at, at - done, 0)
-        mixed = start and at // length % 2  # its P field may refer to its own I field only
-        out += field("P" if mixed else kind, at, at - done, 1, 0 if mixed else None)
+        mixed = start and at // length % 2
+        out += field("P" if mixed else kind, at, at - done, 1, int(lie) if mixed else None)
         for number in range(max(0, at - 2), at):
             for parity in (0, 1):
                 out += field("B", number, number - done, parity)

@@ -1,21 +1,23 @@
 """How a clip is made: a list of steps, each of which turns files into one new file.
 
 A step is a plain tuple, so that a recipe has a hash and a clip is made again only when its recipe
-or the code behind it changed. Steps run ffmpeg, or a function of atoms.py, bits.py, mpeg2.py or
-damage.py on whole files.
+or the code behind it changed. Steps run ffmpeg, or a function of atoms.py, bits.py, mpeg2.py,
+lies.py or damage.py on whole files.
 """
 import hashlib
 import os
 import shlex
 import subprocess
+import sys
 
 import atoms
 import bits
 import damage
+import lies
 import mpeg2
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
-MODULES = (atoms, bits, damage, mpeg2)
+MODULES = (atoms, bits, damage, lies, mpeg2)
 
 
 def source(size="320x240", rate="25", pre="", post="", noise=8):
@@ -140,14 +142,35 @@ def run_steps(steps, stem):
     return final
 
 
-def code_hash():
-    digest = hashlib.sha256()
-    for module in MODULES:
+def functions(steps):
+    """The helper functions that the steps name."""
+    for step in steps:
+        if step[0] in ("py", "join"):
+            yield step[1]
+        for branch in step[3] if step[0] == "join" else ():
+            yield from functions(branch)
+
+
+def uses(module):
+    """The helper modules that one is made of: itself, and those it imports."""
+    found = {module}
+    for value in vars(module).values():
+        other = sys.modules.get(getattr(value, "__module__", None) or "", value)
+        if other in MODULES and other is not module:
+            found |= uses(other)
+    return found
+
+
+def code_hash(steps):
+    digest = hashlib.sha256(repr(source()).encode())
+    modules = set()
+    for name in functions(steps):
+        modules |= uses(next(m for m in MODULES if hasattr(m, name)))
+    for module in sorted(modules, key=lambda m: m.__name__):
         with open(module.__file__, "rb") as file:
             digest.update(file.read())
-    digest.update(repr(source()).encode())
     return digest.hexdigest()
 
 
 def recipe_hash(steps):
-    return hashlib.sha256((repr(steps) + code_hash()).encode()).hexdigest()
+    return hashlib.sha256((repr(steps) + code_hash(steps)).encode()).hexdigest()

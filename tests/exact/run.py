@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import docs
@@ -19,8 +20,9 @@ import reference
 
 ROOT = os.path.normpath(os.path.join(make_clips.HERE, "..", ".."))
 ORDERS = ("order", "reverse", "shuffle", "twice", "threads", "backwards")
-CHECKS = ORDERS + ("times", "beyond", "command", "verify")
-SAMPLE = 30           # frames asked in the orders that jump, when the case does not say
+CHECKS = ORDERS + ("times", "beyond", "command", "verify", "verified")
+SAMPLE = 24           # frames asked in the orders that jump, when the case does not say
+VERIFIED_SAMPLE = 8   # frames asked, shuffled, with the verified index
 TINY_CACHE = 4096     # less than a frame, so that every request decodes
 LIMIT_S = 240         # a process
 
@@ -113,14 +115,26 @@ def judge_beyond(lines):
     return "" if lines else "nothing was answered"
 
 
-def check_reader(result, clip, ref, args):
-    sample = result.case.sample or SAMPLE
-    command = [args.exact, clip, "all", "--sample", str(sample), "--cache", str(args.cache)]
+def sample_of(case):
+    return case.sample or SAMPLE
+
+
+def harness(clip, args, order, sample, reverse=None, index=None):
+    """Runs the harness: (its sections, why it failed or "")."""
+    command = [args.exact, clip, order, "--sample", str(sample), "--cache", str(args.cache)]
+    command += ["--reverse", str(sample if reverse is None else reverse)]
+    if index:
+        command += ["--index", index]
     code, out, err = run_process(command)
-    found = sections(out)
+    return sections(out), "" if code == 0 else f"the harness ended with {code}: {err[:200]}"
+
+
+def check_reader(result, clip, ref, args, index=None):
+    case = result.case
+    found, broken = harness(clip, args, "all", sample_of(case), 0 if case.full else None, index)
     if "frames" not in found:
         for check in ORDERS + ("times", "beyond"):
-            result.put(check, f"the harness gave nothing: {err[:200] or code}")
+            result.put(check, f"nothing came: {broken}")
         return
     count = int(found["frames"][0])
     for order in ORDERS:
@@ -128,11 +142,9 @@ def check_reader(result, clip, ref, args):
         if count != len(ref.md5s):
             why = f"{count} frames, the linear decode gives {len(ref.md5s)}; {why}"
         result.put(order, why)
-    result.put("times", judge_times(result.case, ref, found.get("times", []))
+    result.put("times", judge_times(case, ref, found.get("times", []))
                if count == len(ref.md5s) else "the number of frames differs")
-    result.put("beyond", judge_beyond(found.get("beyond", [])))
-    if code:
-        result.put("beyond", f"the harness ended with {code}: {err[:200]}")
+    result.put("beyond", broken or judge_beyond(found.get("beyond", [])))
 
 
 def has_command(binary, name):
@@ -166,11 +178,29 @@ def check_command(result, clip, ref, binary):
 
 
 def check_verify(result, clip, binary):
+    """The verdict must be one that the case expects; returns the verified index's path."""
     kept = os.path.join(make_clips.CLIPS, result.case.name + ".index")
     code, out, err = run_process([binary, "index", clip, "--verify", "--rebuild", "--json", "-o",
                                   kept])
-    said = '"verdict":"exact"' in out
-    result.put("verify", "" if code == 0 and said else f"exit {code}: {(out + err)[-200:]}")
+    verdict = "exact" if '"verdict":"exact"' in out else (
+        "differs" if '"verdict":"differs"' in out else "none")
+    good = verdict in result.case.verdicts() and code == (verdict == "differs")
+    result.put("verify", "" if good else f"exit {code}, verdict {verdict}: {(out + err)[-200:]}")
+    return kept if verdict != "none" else None
+
+
+def check_verified(result, clip, ref, args, index):
+    found, broken = harness(clip, args, "shuffle", VERIFIED_SAMPLE, index=index)
+    result.put("verified", broken or judge_order(ref, found.get("shuffle", [])))
+
+
+def check_lie(result, clip, ref, args, index):
+    """All orders with the verified index; without it the clip must really lead astray, or the case
+    tests nothing."""
+    check_reader(result, clip, ref, args, index)
+    found, _ = harness(clip, args, "reverse", 0)
+    honest = not judge_order(ref, found.get("reverse", []))
+    result.put("verified", "the unverified index is exact too: no lie" if honest else "")
 
 
 def check_case(case, args):
@@ -190,15 +220,18 @@ def check_case(case, args):
     if not ref.md5s:
         result.rest("ffmpeg gives no frame")
         return result
-    if args.exact:
-        check_reader(result, clip, ref, args)
-    else:
+    index = check_verify(result, clip, args.saccade) if args.index_command else None
+    if not args.exact:
         for check in ORDERS + ("times", "beyond"):
             result.put(check, "the harness does not build")
+    elif not case.lies:
+        check_reader(result, clip, ref, args)
+    if args.exact and index:
+        (check_lie if case.lies else check_verified)(result, clip, ref, args, index)
     if args.frame_command:
+        if case.lies:
+            run_process([args.saccade, "index", clip, "--verify"])
         check_command(result, clip, ref, args.saccade)
-    if args.index_command:
-        check_verify(result, clip, args.saccade)
     result.rest("the command is not there, or was not asked for", skip=True)
     return result
 
@@ -231,6 +264,18 @@ def main():
     parser.add_argument("--write-docs", action="store_true")
     args = parser.parse_args()
     prepare(args)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache  # where the commands keep their indexes
+        return run_cases(args)
+
+
+def spent():
+    """Seconds of CPU time that this process and the ended ones it started have used."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def run_cases(args):
     start, results = time.monotonic(), []
     count = {"PASS": 0, "FAIL": 0, "SKIP": 0}
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
@@ -240,8 +285,9 @@ def main():
                 count[state] += 1
                 print(f"{state} {result.case.name} {check}{': ' + why if why else ''}", flush=True)
     if args.write_docs:
-        docs.write(os.path.join(ROOT, "docs", "exactness.md"), results, SAMPLE)
-    print(f"{time.monotonic() - start:.0f} s", file=sys.stderr)
+        docs.write(os.path.join(ROOT, "docs", "exactness.md"), results, SAMPLE,
+                   VERIFIED_SAMPLE)
+    print(f"{time.monotonic() - start:.0f} s, {spent():.0f} s of CPU time", file=sys.stderr)
     print(f"{count['PASS']} passed, {count['FAIL']} failed, {count['SKIP']} skipped")
     return 1 if count["FAIL"] or not results else 0
 
