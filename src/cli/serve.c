@@ -1,4 +1,5 @@
 // saccade serve: the server, until it is told to stop.
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static int run(int argc, char **argv)
 {
     sc_options *options = NULL;
     sc_err err = {0};
+    mallopt(M_ARENA_MAX, 2); // decoded frames move between threads: more arenas only fragment
     int status = sc_cli_settings(&sc_cmd_serve, &options, &argc, argv);
     if (!status && argc > 1)
         status = sc_cli_usage(&sc_cmd_serve, "unknown argument %s", argv[1]);

@@ -280,7 +280,7 @@ sc_reader_engine *sc_reader_engine_open(const struct sc_reader_engine_params *pa
     if (!engine->params.frame_cache_bytes)
         engine->params.frame_cache_bytes = (size_t)256 << 20;
     if (!engine->params.max_decoders)
-        engine->params.max_decoders = 4 + threads;
+        engine->params.max_decoders = 2 + threads;
     if (!engine->params.max_pending)
         engine->params.max_pending = 4096;
     engine->cache = sc_cache_new(&(struct sc_cache_params){

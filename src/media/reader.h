@@ -22,7 +22,7 @@ struct sc_reader_engine_params {
     sc_metrics *metrics;
     int threads;             // decoding threads in total; 0 = all cores
     size_t frame_cache_bytes; // 0 = 256 MiB
-    int max_decoders;        // live decoders kept; 0 = 4 + threads
+    int max_decoders;        // live decoders kept; 0 = 2 + threads
     size_t max_pending;      // requests waiting; 0 = 4096
     bool no_prefetch;
 };
