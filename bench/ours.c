@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "base/pool.h"
 #include "media/index.h"
 #include "media/picture.h"
 #include "media/reader.h"
@@ -72,7 +73,11 @@ static int jpeg(const struct ours *ours, sc_frame *frame, char error[256])
     sc_buf *out = NULL;
     struct sc_picture_info info;
     sc_err err = {0};
-    struct sc_picture_params params = {.format = SC_PICTURE_JPEG, .quality = QUALITY};
+    struct sc_picture_params params = {
+        .format = SC_PICTURE_JPEG,
+        .quality = QUALITY,
+        .threads = ours->threads > 0 ? ours->threads : sc_cpu_count(),
+    };
     int ret = sc_picture_encode(ours->pictures, &out, &info, frame, &params, &err);
     sc_buf_unref(&out);
     return ret < 0 ? answer_fail(error, "%s", sc_err_text(&err, ret)) : 0;

@@ -57,6 +57,7 @@ struct sc_pictures {
     struct flight *buckets[BUCKETS]; // under lock
     size_t pending;                  // waiters, under lock
     struct contexts contexts;
+    atomic_int encoding; // pictures, by the pool's threads
     atomic_uint_least64_t hits, misses, encoded;
     sc_counter *hits_total, *misses_total;
     sc_histogram *encode_seconds;
@@ -161,6 +162,14 @@ static void land(struct flight *flight)
 
 // --- encoding -----------------------------------------------------------------------------
 
+// Cores that a picture about to be encoded may take: those of the pool when all it has is this.
+static int spare_threads(sc_pictures *pics)
+{
+    sc_pool *pool = pics->videos->pool;
+    bool alone = atomic_load(&pics->encoding) == 1 && !sc_pool_pending(pool);
+    return alone ? sc_pool_threads(pool) : 1;
+}
+
 static void make_answer(struct flight *flight)
 {
     sc_pictures *pics = flight->pics;
@@ -168,8 +177,11 @@ static void make_answer(struct flight *flight)
     sc_answer *answer = sc_new(sc_answer);
     int64_t start = sc_clock_now();
     sc_ref_init(&answer->ref);
+    atomic_fetch_add(&pics->encoding, 1);
+    flight->params.threads = spare_threads(pics);
     flight->ret = (flight->rgb ? sc_picture_rgb : sc_picture_encode)(
         ctx, &answer->body, &answer->info, flight->frame, &flight->params, &flight->err);
+    atomic_fetch_sub(&pics->encoding, 1);
     give_context(&pics->contexts, ctx);
     if (flight->ret) {
         sc_answer_unref(&answer);

@@ -4,7 +4,7 @@
 #include "app/videos_internal.h"
 
 // Changes whenever the same request gives other bytes than an earlier version gave.
-#define ANSWER_VERSION 1
+#define ANSWER_VERSION 2
 
 // --- frames -------------------------------------------------------------------------------
 

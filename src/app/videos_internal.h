@@ -12,6 +12,7 @@
 #include "app/videos.h"
 #include "base/cache.h"
 #include "base/cancel.h"
+#include "base/pool.h"
 #include "store/blobs.h"
 #include "store/rows.h"
 

@@ -28,6 +28,7 @@ struct bench {
     sc_reader_engine *engine;
     sc_reader *reader;
     sc_picture_ctx *ctx;
+    struct sc_picture_params picture;
     sc_str results;
 };
 
@@ -100,8 +101,7 @@ static int bench_cold(struct bench *b, sc_err *err)
         ret = sc_reader_get_sync(b->reader, n, 0, &frame, err);
         decode[i] = ms_since(started);
         if (ret >= 0)
-            ret = sc_picture_encode(b->ctx, &jpeg, &info, frame, &(struct sc_picture_params){0},
-                                    err);
+            ret = sc_picture_encode(b->ctx, &jpeg, &info, frame, &b->picture, err);
         whole[i] = ms_since(started);
         sc_buf_unref(&jpeg);
         sc_frame_unref(&frame);
@@ -144,8 +144,7 @@ static int bench_jpeg(struct bench *b, sc_err *err)
         sc_buf *jpeg = NULL;
         struct sc_picture_info info;
         int64_t started = sc_clock_now();
-        ret =
-            sc_picture_encode(b->ctx, &jpeg, &info, frame, &(struct sc_picture_params){0}, err);
+        ret = sc_picture_encode(b->ctx, &jpeg, &info, frame, &b->picture, err);
         times[i] = ms_since(started);
         sc_buf_unref(&jpeg);
     }
@@ -208,7 +207,8 @@ static int run(int argc, char **argv)
                                           {"output", required_argument, NULL, 'o'},
                                           {"json", no_argument, NULL, 'j'},
                                           {0}};
-    struct bench b = {.output = "performance_results.json"};
+    struct bench b = {.output = "performance_results.json",
+                      .picture = {.threads = sc_cpu_count()}};
     sc_err err = {0};
     int c;
     while ((c = getopt_long(argc, argv, "o:", flags, NULL)) != -1) {

@@ -7,6 +7,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "media/picture.h"
@@ -105,6 +106,7 @@ static int write_picture(struct job *job, int64_t n, sc_frame *frame, sc_err *er
     params.hflip = info->hflip;
     params.vflip = info->vflip;
     params.sample_aspect = info->sample_aspect;
+    params.threads = sc_cpu_count();
     int ret = sc_picture_encode(job->ctx, &buf, &made, frame, &params, err);
     if (ret < 0)
         return ret;

@@ -36,7 +36,8 @@ void sc_picture_ctx_free(sc_picture_ctx **pctx)
         sc_scratch_release(scratch[i]);
     sc_scaler_free(&ctx->scaler);
     sc_hdr_free(&ctx->hdr);
-    sc_jpeg_free(&ctx->jpeg);
+    for (size_t i = 0; i < SC_COUNT(ctx->jpeg); i++)
+        sc_jpeg_free(&ctx->jpeg[i]);
     free(ctx);
     *pctx = NULL;
 }
@@ -231,6 +232,7 @@ int sc_picture_encode(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info 
     ret = render(ctx, &img, info ? info : &ignored, frame, params, codec->target, err);
     if (ret < 0)
         return ret;
+    ctx->threads = params->threads;
     ret = codec->encode(ctx, out, &img, params->quality ? params->quality : 85);
     return ret < 0 ? sc_fail(err, ret, "%s of %dx%d could not be encoded: %s", codec->mime,
                              img.w, img.h, sc_strerror(ret))

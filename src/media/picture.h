@@ -39,6 +39,7 @@ struct sc_picture_params {
     int rotation;             // clockwise degrees: 0, 90, 180, 270
     bool hflip, vflip;        // after the rotation
     AVRational sample_aspect; // 0/x = take the frame's own, or 1/1
+    int threads; // that may encode a large JPEG, 4 at most; 0 and 1 = only the caller's
 };
 
 struct sc_picture_info {
@@ -56,7 +57,7 @@ void sc_picture_size(const struct sc_picture_params *params, int width, int heig
 
 // SC_EARG (sizes, quality, rotation, fit, format: err names the field), SC_EUNSUPPORTED (pixel
 // format), SC_ENOMEM. *out is the caller's reference, NULL on failure; info may be NULL.
-// The same frame and parameters always give the same bytes.
+// The same frame and parameters always give the same bytes, whatever threads is.
 int sc_picture_encode(sc_picture_ctx *ctx, sc_buf **out, struct sc_picture_info *info,
                       sc_frame *frame, const struct sc_picture_params *params, sc_err *err);
 

@@ -7,7 +7,8 @@
 // overwrites. The matrix from any Y'CbCr to full-range BT.601 (what JPEG stores) is the last
 // step, done a band of rows at a time just before they are encoded, while they are in the cache.
 //
-// Thread-safety: everything belongs to one context, one thread at a time.
+// Thread-safety: everything belongs to one context, one thread at a time; the JPEG encoder lends
+// parts of it to threads that end before it returns.
 #pragma once
 
 #include <zimg.h>
@@ -133,6 +134,7 @@ struct sc_picture_codec {
 extern const struct sc_picture_codec sc_picture_jpeg, sc_picture_png, sc_picture_webp,
     sc_picture_npy;
 
+#define SC_JPEG_THREADS 4 // at most, for one picture
 struct sc_jpeg;
 void sc_jpeg_free(struct sc_jpeg **pjpeg);
 
@@ -143,6 +145,7 @@ struct sc_picture_ctx {
     struct sc_scratch staged, scaled, toned, coloured, turned; // one a stage
     struct sc_scratch band, packed, output;                    // of the encoders
     struct sc_scaler *scaler;
-    struct sc_hdr *hdr;   // made when first used
-    struct sc_jpeg *jpeg; // made when first used
+    struct sc_hdr *hdr;                    // made when first used
+    struct sc_jpeg *jpeg[SC_JPEG_THREADS]; // each made when first used
+    int threads;                           // that may encode the picture in the making
 };

@@ -1,6 +1,13 @@
 // JPEG by libjpeg(-turbo), fed with Y'CbCr rows: full-range BT.601 with centred chroma, as JFIF
 // wants. Rows are converted a band at a time, so they are still in the cache when encoded.
+//
+// A large picture is cut into strips with a restart marker between them, where entropy coding
+// starts anew. Each strip is encoded as a picture of its own, by whichever thread takes it, and
+// their scans are joined under the first one's header. Cuts depend on the picture alone, so the
+// bytes do not depend on the number of threads.
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdio.h> // jpeglib.h wants it
 #include <string.h>
 
@@ -13,12 +20,21 @@
 #define ACCURATE_QUALITY 96
 #define BAND_ROWS        (2 * DCTSIZE)
 
+#define LARGE_PICTURE    (512 * 1024) // pixels from which a picture is cut
+#define STRIPS           4            // or more, where RESTART_MAX makes them shorter
+#define STRIPS_MAX       32           // a picture that would need more is not cut
+#define RESTART_MAX      65535        // MCUs from marker to marker, by its 16-bit field
+#define MARKER_SIZE      2
+
+// One thread's encoder and memory.
 struct sc_jpeg {
     struct jpeg_compress_struct lib;
     struct jpeg_error_mgr error;
     struct jpeg_destination_mgr dest;
     jmp_buf on_error;
-    struct sc_scratch *output; // the context's
+    struct sc_scratch band;
+    struct sc_scratch output; // the strips it encoded, one after the other
+    size_t used;              // of output, by finished strips
     bool out_of_memory;
 };
 
@@ -35,27 +51,28 @@ static void on_message(j_common_ptr lib)
 
 static void dest_at(struct sc_jpeg *jpeg, size_t used)
 {
-    jpeg->dest.next_output_byte = jpeg->output->data + used;
-    jpeg->dest.free_in_buffer = jpeg->output->size - used;
+    jpeg->dest.next_output_byte = jpeg->output.data + used;
+    jpeg->dest.free_in_buffer = jpeg->output.size - used;
 }
 
 static void dest_init(j_compress_ptr lib)
 {
-    dest_at(lib->client_data, 0);
+    struct sc_jpeg *jpeg = lib->client_data;
+    dest_at(jpeg, jpeg->used);
 }
 
 static boolean dest_grow(j_compress_ptr lib)
 {
     struct sc_jpeg *jpeg = lib->client_data;
-    size_t used = jpeg->output->size; // the whole buffer is full, whatever free_in_buffer says
+    size_t used = jpeg->output.size; // the whole buffer is full, whatever free_in_buffer says
     struct sc_scratch larger = {0};
     if (sc_scratch_need(&larger, 2 * used) < 0) {
         jpeg->out_of_memory = true;
         on_error((j_common_ptr)lib);
     }
-    memcpy(larger.data, jpeg->output->data, used);
-    sc_scratch_release(jpeg->output);
-    *jpeg->output = larger;
+    memcpy(larger.data, jpeg->output.data, used);
+    sc_scratch_release(&jpeg->output);
+    jpeg->output = larger;
     dest_at(jpeg, used);
     return TRUE;
 }
@@ -89,6 +106,8 @@ void sc_jpeg_free(struct sc_jpeg **pjpeg)
     if (!pjpeg || !*pjpeg)
         return;
     jpeg_destroy_compress(&(*pjpeg)->lib);
+    sc_scratch_release(&(*pjpeg)->band);
+    sc_scratch_release(&(*pjpeg)->output);
     free(*pjpeg);
     *pjpeg = NULL;
 }
@@ -106,7 +125,7 @@ struct band {
     JSAMPROW row[3][BAND_ROWS];
 };
 
-static int band_init(struct band *band, sc_picture_ctx *ctx, const struct sc_image *img)
+static int band_init(struct band *band, struct sc_jpeg *jpeg, const struct sc_image *img)
 {
     *band = (struct band){.img = img, .rows = DCTSIZE << img->ss_h};
     if (!sc_matrix_init(&band->matrix, img, true))
@@ -121,12 +140,12 @@ static int band_init(struct band *band, sc_picture_ctx *ctx, const struct sc_ima
         size += (size_t)band->stride[p] * BAND_ROWS;
     }
     band->direct = band->matrix.identity && img->w == band->padded[0];
-    int ret = sc_scratch_need(&ctx->band, size + sc_matrix_scratch(img->w));
+    int ret = sc_scratch_need(&jpeg->band, size + sc_matrix_scratch(img->w));
     if (ret < 0)
         return ret;
     for (int p = 0; p < sc_image_planes(img); p++)
-        band->data[p] = ctx->band.data + offset[p];
-    band->scratch = ctx->band.data + size;
+        band->data[p] = jpeg->band.data + offset[p];
+    band->scratch = jpeg->band.data + size;
     return 0;
 }
 
@@ -158,63 +177,183 @@ static void band_load(struct band *band, int y)
     }
 }
 
-static void configure(struct sc_jpeg *jpeg, const struct sc_image *img, int quality)
+// A picture on its way, shared by the threads that encode it.
+struct work {
+    // Immutable.
+    const struct sc_image *img;
+    int quality;
+    int strips, strip_rows; // luma rows of each but the last
+    unsigned restart;       // MCUs of a strip; 0 = a single strip, no markers
+
+    atomic_int next; // strip to be taken
+    struct strip {
+        const struct sc_jpeg *jpeg; // has it in its output
+        size_t offset, size;
+    } strip[STRIPS_MAX]; // each owned by who took it, then by who joins them
+};
+
+struct worker {
+    struct work *work;
+    struct sc_jpeg *jpeg;
+    pthread_t thread;
+    int ret;
+};
+
+static int divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+static void cut(struct work *work)
+{
+    const struct sc_image *img = work->img;
+    int mcu_rows = divide_up(img->h, DCTSIZE << img->ss_h);
+    int in_row = divide_up(img->w, DCTSIZE << img->ss_w);
+    int rows = divide_up(mcu_rows, STRIPS), most = RESTART_MAX / in_row;
+    if (rows > most)
+        rows = most;
+    work->strips = 1;
+    work->strip_rows = img->h;
+    if ((int64_t)img->w * img->h < LARGE_PICTURE || !rows ||
+        divide_up(mcu_rows, rows) > STRIPS_MAX)
+        return;
+    work->strips = divide_up(mcu_rows, rows);
+    work->strip_rows = rows * (DCTSIZE << img->ss_h);
+    work->restart = (unsigned)(rows * in_row);
+}
+
+static void configure(struct sc_jpeg *jpeg, const struct work *work, int rows)
 {
     struct jpeg_compress_struct *lib = &jpeg->lib;
+    const struct sc_image *img = work->img;
     bool gray = img->family == SC_FAMILY_GRAY;
     lib->image_width = (JDIMENSION)img->w;
-    lib->image_height = (JDIMENSION)img->h;
+    lib->image_height = (JDIMENSION)rows;
     lib->input_components = gray ? 1 : 3;
     lib->in_color_space = gray ? JCS_GRAYSCALE : JCS_YCbCr;
     jpeg_set_defaults(lib);
-    jpeg_set_quality(lib, quality, TRUE);
+    jpeg_set_quality(lib, work->quality, TRUE);
     lib->raw_data_in = TRUE;
-    lib->dct_method = quality >= ACCURATE_QUALITY ? JDCT_ISLOW : JDCT_FASTEST;
+    lib->dct_method = work->quality >= ACCURATE_QUALITY ? JDCT_ISLOW : JDCT_FASTEST;
+    lib->restart_interval = work->restart; // for the header: a strip has no marker inside
     lib->comp_info[0].h_samp_factor = gray ? 1 : 1 << img->ss_w;
     lib->comp_info[0].v_samp_factor = gray ? 1 : 1 << img->ss_h;
 }
 
 // setjmp's frame: nothing in here changes a local after it.
-static int compress(struct sc_jpeg *jpeg, struct band *band, int quality)
+static int compress(struct sc_jpeg *jpeg, struct band *band, const struct work *work, int index)
 {
+    const int y = index * work->strip_rows, left = work->img->h - y;
     if (setjmp(jpeg->on_error)) {
         jpeg_abort_compress(&jpeg->lib);
         return jpeg->out_of_memory ? SC_ENOMEM : SC_EINTERNAL;
     }
-    configure(jpeg, band->img, quality);
+    configure(jpeg, work, left < work->strip_rows ? left : work->strip_rows);
     jpeg_start_compress(&jpeg->lib, TRUE);
     JSAMPARRAY planes[3] = {band->row[0], band->row[1], band->row[2]};
     while (jpeg->lib.next_scanline < jpeg->lib.image_height) {
-        band_load(band, (int)jpeg->lib.next_scanline);
+        band_load(band, y + (int)jpeg->lib.next_scanline);
         jpeg_write_raw_data(&jpeg->lib, planes, (JDIMENSION)band->rows);
     }
     jpeg_finish_compress(&jpeg->lib);
     return 0;
 }
 
-static int encode(sc_picture_ctx *ctx, sc_buf **out, const struct sc_image *img, int quality)
+// Takes strips until there are no more.
+static void *work_off(void *arg)
 {
+    struct worker *worker = arg;
+    struct work *work = worker->work;
+    struct sc_jpeg *jpeg = worker->jpeg;
     struct band band;
-    int ret = band_init(&band, ctx, img);
-    if (ret < 0)
-        return ret;
-    if (!ctx->jpeg && !(ctx->jpeg = jpeg_new()))
-        return SC_ENOMEM;
-    struct sc_jpeg *jpeg = ctx->jpeg;
-    ret = sc_scratch_need(&ctx->output, (size_t)img->w * (size_t)img->h / 4 + 4096);
-    if (ret < 0)
-        return ret;
-    jpeg->output = &ctx->output;
+    jpeg->used = 0;
     jpeg->out_of_memory = false;
-    ret = compress(jpeg, &band, quality);
-    if (ret < 0)
-        return ret;
-    size_t size = ctx->output.size - jpeg->dest.free_in_buffer;
-    *out = sc_buf_new(size);
+    worker->ret = band_init(&band, jpeg, work->img);
+    for (int i; !worker->ret && (i = atomic_fetch_add(&work->next, 1)) < work->strips;) {
+        worker->ret = compress(jpeg, &band, work, i);
+        size_t end = jpeg->output.size - jpeg->dest.free_in_buffer;
+        work->strip[i] = (struct strip){jpeg, jpeg->used, end - jpeg->used};
+        jpeg->used = end;
+    }
+    return NULL;
+}
+
+static bool worker_init(struct worker *worker, struct work *work, struct sc_jpeg **pjpeg)
+{
+    if (!*pjpeg)
+        *pjpeg = jpeg_new();
+    *worker = (struct worker){.work = work, .jpeg = *pjpeg};
+    size_t guess = (size_t)work->img->w * (size_t)work->img->h / 4 + 4096;
+    return *pjpeg && !sc_scratch_need(&(*pjpeg)->output, guess);
+}
+
+// Helpers that cannot be had are done without.
+static int encode_strips(sc_picture_ctx *ctx, struct work *work)
+{
+    struct worker workers[SC_JPEG_THREADS];
+    int threads = ctx->threads < SC_JPEG_THREADS ? ctx->threads : SC_JPEG_THREADS, count = 1;
+    if (!worker_init(&workers[0], work, &ctx->jpeg[0]))
+        return SC_ENOMEM;
+    while (count < threads && count < work->strips &&
+           worker_init(&workers[count], work, &ctx->jpeg[count]) &&
+           !pthread_create(&workers[count].thread, NULL, work_off, &workers[count]))
+        count++;
+    work_off(&workers[0]);
+    int ret = workers[0].ret;
+    for (int i = 1; i < count; i++) {
+        pthread_join(workers[i].thread, NULL);
+        if (!ret)
+            ret = workers[i].ret;
+    }
+    return ret;
+}
+
+// Where the scan's data begins and, in the frame header, the picture's height stands.
+static size_t find_scan(const uint8_t *bytes, size_t *height_at)
+{
+    size_t at = MARKER_SIZE; // SOI
+    int marker;
+    do {
+        marker = bytes[at + 1];
+        if (marker == 0xc0) // SOF0; behind it length and precision
+            *height_at = at + MARKER_SIZE + 3;
+        at += MARKER_SIZE + (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+    } while (marker != 0xda); // SOS
+    return at;
+}
+
+static int join(sc_buf **out, const struct work *work)
+{
+    size_t height_at = 0, size = 0;
+    const uint8_t *first = work->strip[0].jpeg->output.data + work->strip[0].offset;
+    size_t header = find_scan(first, &height_at); // as long in all strips
+    sc_require(height_at);
+    for (int i = 0; i < work->strips; i++)
+        size += work->strip[i].size - header;
+    *out = sc_buf_new(header + size);
     if (!*out)
         return SC_ENOMEM;
-    memcpy((*out)->data, ctx->output.data, size);
+    uint8_t *to = (*out)->data;
+    memcpy(to, first, header);
+    to[height_at] = (uint8_t)(work->img->h >> 8);
+    to[height_at + 1] = (uint8_t)work->img->h;
+    to += header;
+    for (int i = 0; i < work->strips; i++) {
+        const struct strip *strip = &work->strip[i];
+        memcpy(to, strip->jpeg->output.data + strip->offset + header, strip->size - header);
+        to += strip->size - header;
+        if (i < work->strips - 1)
+            to[-1] = (uint8_t)(0xd0 + i % 8); // RSTi in place of EOI
+    }
     return 0;
+}
+
+static int encode(sc_picture_ctx *ctx, sc_buf **out, const struct sc_image *img, int quality)
+{
+    struct work work = {.img = img, .quality = quality};
+    cut(&work);
+    int ret = encode_strips(ctx, &work);
+    return ret < 0 ? ret : join(out, &work);
 }
 
 const struct sc_picture_codec sc_picture_jpeg = {

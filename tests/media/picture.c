@@ -76,8 +76,8 @@ static struct rgb rgb_by_ffmpeg(const char *path, const char *filters, int w, in
     return rgb;
 }
 
-// An encoded picture read back by libavcodec and libswscale.
-static struct rgb rgb_decode(const sc_buf *buf, const char *name)
+// An encoded picture read back by libavcodec.
+static AVFrame *decode(const sc_buf *buf, const char *name)
 {
     char path[256];
     clip_path(path, name);
@@ -88,6 +88,13 @@ static struct rgb rgb_decode(const sc_buf *buf, const char *name)
     AVFrame *av = clip_decode(path, 0);
     assert_non_null(av);
     unlink(path);
+    return av;
+}
+
+// The same, as RGB by libswscale.
+static struct rgb rgb_decode(const sc_buf *buf, const char *name)
+{
+    AVFrame *av = decode(buf, name);
     struct rgb rgb = {av->width, av->height,
                       malloc((size_t)av->width * (size_t)av->height * 3)};
     struct SwsContext *sws = sws_getContext(
@@ -615,6 +622,102 @@ static void scaling_equals_zscale(void **state)
     unlink(path);
 }
 
+// --- large pictures, which are encoded in strips
+
+enum { LARGE_W = 1030, LARGE_H = 515, WHOLE_ROWS = 480, MARGIN = 16, LOWER = 64 };
+
+static sc_frame *noisy_frame(int format)
+{
+    sc_frame *frame = blank_frame(format, LARGE_W, LARGE_H);
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    uint32_t seed = 1;
+    for (int p = 0; p < desc->nb_components; p++)
+        for (int y = 0; y < AV_CEIL_RSHIFT(LARGE_H, p ? desc->log2_chroma_h : 0); y++)
+            for (int x = 0; x < AV_CEIL_RSHIFT(LARGE_W, p ? desc->log2_chroma_w : 0); x++) {
+                seed = seed * 1664525u + 1013904223u;
+                frame->av->data[p][y * frame->av->linesize[p] + x] =
+                    (uint8_t)(60 + (x + 2 * y + 50 * p) % 128 + (int)(seed >> 27));
+            }
+    return frame;
+}
+
+// Rows of a frame as one too small to be cut; y a multiple of MARGIN.
+static sc_frame *rows_of(const sc_frame *frame, int y, int rows)
+{
+    AVFrame *av = av_frame_clone(frame->av);
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(av->format);
+    for (int p = 0; p < desc->nb_components; p++)
+        av->data[p] += (y >> (p ? desc->log2_chroma_h : 0)) * av->linesize[p];
+    av->height = rows;
+    return sc_frame_wrap(av, 0, 0);
+}
+
+static sc_buf *jpeg_by(sc_frame *frame, int threads)
+{
+    sc_picture_ctx *ctx = sc_picture_ctx_new();
+    sc_buf *buf = NULL;
+    struct sc_picture_params params = {.threads = threads};
+    assert_int_equal(sc_picture_encode(ctx, &buf, NULL, frame, &params, NULL), 0);
+    sc_picture_ctx_free(&ctx);
+    return buf;
+}
+
+static int restarts(const sc_buf *buf)
+{
+    int count = 0;
+    for (size_t i = 0; i + 1 < buf->size; i++)
+        count += buf->data[i] == 0xff && buf->data[i + 1] >= 0xd0 && buf->data[i + 1] <= 0xd7;
+    return count;
+}
+
+// Rows y .. y + rows of a large picture are those that an uncut one shows; its edges see others.
+static void assert_rows_equal(const AVFrame *large, sc_frame *frame, int y, int rows)
+{
+    sc_frame *part = rows_of(frame, y, rows);
+    sc_buf *buf = jpeg_by(part, 4);
+    assert_int_equal(restarts(buf), 0);
+    AVFrame *whole = decode(buf, "whole.jpg");
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(large->format);
+    assert_int_equal(whole->format, large->format);
+    int from = y ? MARGIN : 0, to = y + rows < LARGE_H ? rows - MARGIN : rows;
+    for (int p = 0; p < desc->nb_components; p++) {
+        int shift = p ? desc->log2_chroma_h : 0;
+        int w = AV_CEIL_RSHIFT(LARGE_W, p ? desc->log2_chroma_w : 0);
+        for (int i = from >> shift; i < AV_CEIL_RSHIFT(to, shift); i++)
+            assert_memory_equal(large->data[p] + ((y >> shift) + i) * large->linesize[p],
+                                whole->data[p] + i * whole->linesize[p], (size_t)w);
+    }
+    av_frame_free(&whole);
+    sc_buf_unref(&buf);
+    sc_frame_unref(&part);
+}
+
+static void strips_change_no_pixel(void **state)
+{
+    (void)state;
+    static const int formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV422P,
+                                  AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,  AV_PIX_FMT_GRAY8};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        sc_frame *frame = noisy_frame(formats[i]);
+        sc_buf *one = jpeg_by(frame, 0);
+        assert_int_equal(restarts(one), 3);
+        for (int threads = 2; threads <= 5; threads++) {
+            sc_buf *many = jpeg_by(frame, threads);
+            assert_int_equal(many->size, one->size);
+            assert_memory_equal(many->data, one->data, one->size);
+            sc_buf_unref(&many);
+        }
+        AVFrame *large = decode(one, "strips.jpg");
+        assert_int_equal(large->width, LARGE_W);
+        assert_int_equal(large->height, LARGE_H);
+        assert_rows_equal(large, frame, 0, WHOLE_ROWS);
+        assert_rows_equal(large, frame, LOWER, LARGE_H - LOWER);
+        av_frame_free(&large);
+        sc_buf_unref(&one);
+        sc_frame_unref(&frame);
+    }
+}
+
 static void size_arithmetic(void **state)
 {
     (void)state;
@@ -786,6 +889,7 @@ int main(void)
         cmocka_unit_test(turns_equal_ffmpegs),
         cmocka_unit_test(odd_sizes),
         cmocka_unit_test(scaling_equals_zscale),
+        cmocka_unit_test(strips_change_no_pixel),
         cmocka_unit_test(size_arithmetic),
         cmocka_unit_test(wrong_parameters_are_named),
         cmocka_unit_test(hdr_lands_where_sdr_would),
