@@ -2,9 +2,10 @@
 """The exactness matrix: every frame the reader delivers, in any order, is the one a linear decode
 gives.
 
-usage: run.py [--only NAME]... [--jobs N] [--cache BYTES] [--build DIR] [--no-cli] [--write-docs]
+usage: run.py [--only NAME]... [--jobs N] [--cache BYTES] [--build DIR] [--harness FILE] [--no-cli]
+              [--write-docs]
 
-Prints a line per case and check; the last line counts them.
+Prints a line per case and what did not pass; the last line counts the checks.
 """
 import argparse
 import concurrent.futures
@@ -283,7 +284,10 @@ def run_cases(args):
             results.append(result)
             for check, (state, why) in result.rows.items():
                 count[state] += 1
-                print(f"{state} {result.case.name} {check}{': ' + why if why else ''}", flush=True)
+                if state != "PASS":
+                    print(f"{state} {result.case.name} {check}: {why}", flush=True)
+            passed = sum(state == "PASS" for state, _ in result.rows.values())
+            print(f"{result.case.name}: {passed} of {len(result.rows)} passed", flush=True)
     if args.write_docs:
         docs.write(os.path.join(ROOT, "docs", "exactness.md"), results, SAMPLE,
                    VERIFIED_SAMPLE)
