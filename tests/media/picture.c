@@ -662,11 +662,13 @@ static sc_buf *jpeg_by(sc_frame *frame, int threads)
     return buf;
 }
 
+// Restart markers, which count from 0.
 static int restarts(const sc_buf *buf)
 {
     int count = 0;
     for (size_t i = 0; i + 1 < buf->size; i++)
-        count += buf->data[i] == 0xff && buf->data[i + 1] >= 0xd0 && buf->data[i + 1] <= 0xd7;
+        if (buf->data[i] == 0xff && buf->data[i + 1] >= 0xd0 && buf->data[i + 1] <= 0xd7)
+            assert_int_equal(buf->data[i + 1] - 0xd0, count++ % 8);
     return count;
 }
 
