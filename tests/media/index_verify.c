@@ -123,6 +123,23 @@ static void wrong_entries_are_found(void **state)
     sc_index_unref(&ix);
 }
 
+// A decoder that shows something all the same: only hashes tell.
+static void wrong_pictures_are_found(void **state)
+{
+    char clip[128], path[128];
+    scene_clip(state, "one.mp4", 40, 40, 0, clip);
+    recode(state, clip, "-c:v mpeg4 -g 40 -q:v 2 -sc_threshold 1000000000", "one.avi", path);
+    sc_index *ix = build_index(path);
+    assert_int_equal(sc_index_get_info(ix)->entries, 1);
+    sc_index *wrong = falsified(ix, enter_in_between), *verified = verify(wrong, path);
+    assert_int_equal(sc_index_get_info(verified)->verdict, SC_VERDICT_DIFFERS);
+    assert_int_equal(sc_index_get_info(verified)->frames, 40);
+    assert_true(sc_index_differs(verified, 20));
+    sc_index_unref(&verified);
+    sc_index_unref(&wrong);
+    sc_index_unref(&ix);
+}
+
 // The bytes of a picture that no decoder can make anything of.
 static void frames_that_never_come_disappear(void **state)
 {
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(clean_clips_are_exact),
         cmocka_unit_test(frames_are_verified),
         cmocka_unit_test(wrong_entries_are_found),
+        cmocka_unit_test(wrong_pictures_are_found),
         cmocka_unit_test(frames_that_never_come_disappear),
         cmocka_unit_test(verifying_can_fail),
     };
