@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cli/command.h"
 
 extern const struct sc_command sc_cmd_index;
@@ -27,12 +28,15 @@ static void print_index(const sc_index *ix, const struct args *args, bool built,
     char duration[64];
     sc_index_format_duration(ix, duration, sizeof(duration));
     if (args->json) {
-        printf("{\"file\":\"%s\",\"frames\":%" PRId64 ",\"packets\":%" PRId64
+        sc_str name = {0};
+        sc_str_add_json(&name, args->video);
+        printf("{\"file\":%s,\"frames\":%" PRId64 ",\"packets\":%" PRId64
                ",\"entries\":%" PRId64 ",\"duration\":%s,\"direct\":%s,\"decoded\":%s,"
                "\"built\":%s,\"seconds\":%.4f,\"verdict\":\"%s\",\"differing\":%" PRId64 "}\n",
-               args->video, info->frames, info->packets, info->entries, duration,
+               name.s, info->frames, info->packets, info->entries, duration,
                info->direct ? "true" : "false", info->decoded ? "true" : "false",
                built ? "true" : "false", seconds, verdict_name(info), info->differing);
+        sc_str_release(&name);
         return;
     }
     printf("%s: %" PRId64 " frames in %s s, %" PRId64 " packets, %" PRId64 " entry points\n",

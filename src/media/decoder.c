@@ -12,6 +12,7 @@
 struct sc_decoder {
     AVCodecContext *ctx;
     sc_index *index;
+    sc_buffers *buffers;        // NULL: libavcodec's own
     atomic_int_fast64_t errors; // complaints, from any of the decoder's threads
 };
 
@@ -33,7 +34,28 @@ static void listen_to_log(void)
     av_log_set_callback(count_complaint);
 }
 
-int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_err *err)
+static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
+{
+    const sc_decoder *dec = ctx->opaque;
+    if (!(ctx->codec->capabilities & AV_CODEC_CAP_DR1))
+        return avcodec_default_get_buffer2(ctx, frame, flags);
+    return sc_buffers_get(dec->buffers, ctx, frame);
+}
+
+static void use_buffers(sc_decoder *dec, sc_buffers *buffers)
+{
+    dec->buffers = sc_buffers_ref(buffers);
+    dec->ctx->get_buffer2 = get_buffer;
+#if LIBAVCODEC_VERSION_MAJOR < 60 // deprecated there, yet without it one thread makes all calls
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    dec->ctx->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+}
+
+int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_buffers *buffers,
+                    sc_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const AVCodec *codec = avcodec_find_decoder(index->par->codec_id);
@@ -49,6 +71,8 @@ int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_err *err
     if (ret >= 0) {
         dec->ctx->thread_count = threads > 0 ? threads : sc_cpu_count();
         dec->ctx->opaque = dec;
+        if (buffers)
+            use_buffers(dec, buffers);
         dec->ctx->pkt_timebase = (AVRational){1, 1000}; // pts are numbers, not times
         dec->ctx->framerate = index->info.frame_rate;
         ret = avcodec_open2(dec->ctx, codec, NULL);
@@ -70,6 +94,7 @@ void sc_decoder_close(sc_decoder **pdec)
     if (!dec)
         return;
     avcodec_free_context(&dec->ctx);
+    sc_buffers_unref(&dec->buffers);
     sc_index_unref(&dec->index);
     free(dec);
     *pdec = NULL;
@@ -161,7 +186,7 @@ int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to,
     sc_decoder *dec = NULL;
     sc_source *src = sc_source_open(index, path);
     AVPacket *pkt = av_packet_alloc();
-    int ret = pkt ? sc_decoder_open(&dec, index, threads, err) : SC_ENOMEM;
+    int ret = pkt ? sc_decoder_open(&dec, index, threads, NULL, err) : SC_ENOMEM;
     for (int64_t k = from; ret == SC_OK && k < to; k++) {
         if (sc_cancel_requested(cancel))
             ret = sc_fail(err, SC_ECANCELLED, "cancelled");

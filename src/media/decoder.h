@@ -8,12 +8,15 @@
 
 #include <libavcodec/avcodec.h>
 
+#include "media/buffers.h"
 #include "media/index.h"
 
 typedef struct sc_decoder sc_decoder;
 
-// SC_EUNSUPPORTED (no such decoder in this FFmpeg), SC_ENOMEM.
-int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_err *err);
+// buffers: where frames' memory comes from; NULL = libavcodec's own pools. The decoder takes a
+// reference. SC_EUNSUPPORTED (no such decoder in this FFmpeg), SC_ENOMEM.
+int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_buffers *buffers,
+                    sc_err *err);
 void sc_decoder_close(sc_decoder **pdec);
 
 // Sends one packet as sc_source_read() made it (its pts is its number); NULL starts draining.

@@ -10,6 +10,7 @@
 #include "media/reader_internal.h"
 
 #define QUIET_NS       (20 * SC_NS_PER_MS) // background work waits for a lull this long
+#define RESERVE        ((size_t)48 << 20)   // freed frame memory kept at hand
 #define IDLE_NS        (10 * SC_NS_PER_S)  // live decoders are kept this long without work
 #define STEP           8                   // asking this near the last frame is walking, not jumping
 #define PREFETCH_SHARE 8                   // of the frame cache's budget
@@ -289,6 +290,7 @@ sc_reader_engine *sc_reader_engine_open(const struct sc_reader_engine_params *pa
         .ref = ref_frame,
         .unref = unref_frame,
     });
+    engine->buffers = sc_buffers_new(RESERVE);
     init_lock(engine);
     atomic_init(&engine->next_uid, 1);
     engine->threads = sc_xcalloc((size_t)threads, sizeof(*engine->threads));
@@ -316,6 +318,7 @@ void sc_reader_engine_close(sc_reader_engine **pengine)
     sc_slots_close(engine, 0);
     pthread_mutex_unlock(&engine->lock);
     sc_cache_free(&engine->cache);
+    sc_buffers_unref(&engine->buffers);
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->idle);
     pthread_mutex_destroy(&engine->lock);

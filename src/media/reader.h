@@ -75,6 +75,7 @@ int sc_reader_get_sync(sc_reader *reader, int64_t n, int flags, sc_frame **pfram
 
 // Decodes all frames in order at full speed with all threads, past the cache: for whole-file
 // work. fn returns non-zero to stop (which is returned). frame is borrowed during the call.
-// Blocks; SC_ECANCELLED by token.
+// Blocks; SC_ECANCELLED by token. Of a damaged stretch it shows what concealment by several threads
+// makes of it (see sc_decoder_errors()): for pictures that must be the same again, use get.
 int sc_reader_each(sc_reader *reader, int64_t from, int64_t to, sc_cancel *cancel,
                    int (*fn)(void *arg, sc_frame *frame), void *arg);

@@ -135,7 +135,9 @@ static int open_slot(struct pass *pass, int threads, struct sc_slot **pslot)
     slot->index = sc_index_ref(pass->group->index);
     slot->threads = threads;
     slot->src = sc_source_open(slot->index, pass->reader->path);
-    int ret = sc_decoder_open(&slot->dec, slot->index, threads, pass->err);
+    // What concealment shows may depend on what memory held before: a linear decode gets its own.
+    sc_buffers *buffers = pass->approach == SC_APPROACH_LINEAR ? NULL : pass->engine->buffers;
+    int ret = sc_decoder_open(&slot->dec, slot->index, threads, buffers, pass->err);
     if (ret < 0) {
         close_slot(slot);
         slot = NULL;

@@ -80,6 +80,7 @@ struct sc_reader {
 struct sc_reader_engine {
     struct sc_reader_engine_params params;
     sc_cache *cache;
+    sc_buffers *buffers;
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
     pthread_t *threads;

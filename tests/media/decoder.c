@@ -104,7 +104,7 @@ static void flushing_forgets(void **state)
     int64_t k;
     sc_index *ix = build_index(scene_clip(state, "clip.mp4", 50, 12, 2, clip));
     sc_source *src = sc_source_open(ix, clip);
-    assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL), SC_OK);
+    assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL, NULL), SC_OK);
     assert_int_equal(sc_decoder_threads(dec), 1);
     assert_int_equal(first_out(dec, src, 0, 5), 0);
     assert_int_equal(sc_decoder_receive(dec, &frame, &k), SC_EEOF);
@@ -129,7 +129,7 @@ static void damage_is_told(void **state)
     int64_t k;
     sc_index *ix = build_index(scene_clip(state, "clip.mp4", 50, 12, 2, clip));
     sc_source *src = sc_source_open(ix, clip);
-    assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL), SC_OK);
+    assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL, NULL), SC_OK);
     for (int64_t i = 0; i < 12; i++) {
         assert_int_equal(sc_source_read(src, i, pkt, NULL), SC_OK);
         if (i == 3)
@@ -163,7 +163,7 @@ static void unknown_codecs_are_refused(void **state)
     snprintf(parts.header.codec_name, sizeof(parts.header.codec_name), "vvc");
     assert_int_equal(sc_index_assemble(&ix, &parts, &err), SC_OK);
     if (!avcodec_find_decoder(sc_index_get_info(ix)->codec_id)) {
-        assert_int_equal(sc_decoder_open(&dec, ix, 1, &err), SC_EUNSUPPORTED);
+        assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL, &err), SC_EUNSUPPORTED);
         assert_null(dec);
         assert_non_null(strstr(err.text, "vvc"));
     }
