@@ -22,16 +22,16 @@ enum sc_rap {
 
 struct sc_au {
     enum sc_rap rap;
-    bool broken;      // the structure is not what the codec prescribes: maybe damaged
-    bool hidden;      // shows no picture (VP8/VP9 alt-ref)
-    bool disposable;  // no other picture refers to it
-    bool rasl;        // HEVC leading picture that a decoder drops after a CRA it started at
-    bool cra;         // HEVC CRA: RASL pictures after it drop if decoding starts here
-    bool bla;         // HEVC BLA: its RASL pictures always drop
-    bool packed;      // MPEG-4 with several VOPs, or a place holder for one: order needs decoding
-    int field;        // H.264: 0 frame, 1 top field, 2 bottom field
-    int frame_num;    // H.264, for pairing fields
-    int layer;        // HEVC temporal id
+    bool broken;     // the structure is not what the codec prescribes: maybe damaged
+    bool hidden;     // shows no picture (VP8/VP9 alt-ref)
+    bool disposable; // no other picture refers to it
+    bool rasl;       // HEVC leading picture that a decoder drops after a CRA it started at
+    bool cra;        // HEVC CRA: RASL pictures after it drop if decoding starts here
+    bool bla;        // HEVC BLA: its RASL pictures always drop
+    bool packed;   // MPEG-4 with several VOPs, or a place holder for one: order needs decoding
+    int field;     // H.264: 0 frame, 1 top field, 2 bottom field
+    int frame_num; // H.264, for pairing fields
+    int layer;     // HEVC temporal id
 };
 
 typedef struct sc_bitstream sc_bitstream;

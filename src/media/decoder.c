@@ -181,7 +181,8 @@ static int pump(sc_decoder *dec, const AVPacket *pkt, sc_decoded_fn *fn, void *a
 }
 
 int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to, int threads,
-                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, int64_t *errors, sc_err *err)
+                    sc_cancel *cancel, sc_decoded_fn *fn, void *arg, int64_t *errors,
+                    sc_err *err)
 {
     sc_decoder *dec = NULL;
     sc_source *src = sc_source_open(index, path);

@@ -17,13 +17,13 @@
 enum sc_memory { SC_MEMORY_CPU }; // where the planes are
 
 typedef struct sc_frame {
-    sc_ref ref;        // internal
-    AVFrame *av;       // owned; width/height/format/data/linesize/color_* are what counts
-    int64_t n;         // number in display order, from 0
-    int64_t pts_ns;    // display time, ns from the first displayed frame
-    size_t bytes;      // memory it holds, for budgets
-    uint64_t hash;     // sc_frame_hash() if it was computed, else 0
-    bool verified;     // hash equals the one stored by a linear decode
+    sc_ref ref;     // internal
+    AVFrame *av;    // owned; width/height/format/data/linesize/color_* are what counts
+    int64_t n;      // number in display order, from 0
+    int64_t pts_ns; // display time, ns from the first displayed frame
+    size_t bytes;   // memory it holds, for budgets
+    uint64_t hash;  // sc_frame_hash() if it was computed, else 0
+    bool verified;  // hash equals the one stored by a linear decode
     enum sc_memory memory;
 } sc_frame;
 

@@ -32,11 +32,11 @@ enum sc_verdict {
 };
 
 enum sc_packet_flags {
-    SC_PACKET_KEY = 1,         // the container or bitstream calls it a keyframe
-    SC_PACKET_HIDDEN = 2,      // shows nothing (edit list, alt-ref, second field, undecodable)
-    SC_PACKET_DISPOSABLE = 4,  // no other picture refers to it: it may be skipped
-    SC_PACKET_SUSPECT = 8,     // damaged as far as the scan can tell
-    SC_PACKET_SIDE = 16,       // has side data (new extradata, palette) in the index
+    SC_PACKET_KEY = 1,        // the container or bitstream calls it a keyframe
+    SC_PACKET_HIDDEN = 2,     // shows nothing (edit list, alt-ref, second field, undecodable)
+    SC_PACKET_DISPOSABLE = 4, // no other picture refers to it: it may be skipped
+    SC_PACKET_SUSPECT = 8,    // damaged as far as the scan can tell
+    SC_PACKET_SIDE = 16,      // has side data (new extradata, palette) in the index
 };
 
 struct sc_packet_info {
@@ -63,26 +63,26 @@ struct sc_index_info {
     enum AVCodecID codec_id;
     const char *codec_name, *format_name; // "h264", "mov,mp4,m4a,3gp,3g2,mj2"
     const char *pix_fmt_name;             // of the first frames as declared; "" if unknown
-    int width, height;      // coded picture as declared, before rotation and aspect
+    int width, height;                 // coded picture as declared, before rotation and aspect
     int display_width, display_height; // after both
     AVRational sample_aspect;          // 1/1 if unknown
-    int rotation;           // clockwise degrees to show it upright: 0, 90, 180, 270
-    bool hflip, vflip;      // applied after the rotation
+    int rotation;                      // clockwise degrees to show it upright: 0, 90, 180, 270
+    bool hflip, vflip;                 // applied after the rotation
     int color_range, color_primaries, color_trc, color_space; // AVCOL_*
     bool has_audio;
-    bool direct;            // packet bytes lie contiguous at pos: no demuxer is needed to read
-    bool decoded;           // some or all of it had to be decoded to be settled
+    bool direct;  // packet bytes lie contiguous at pos: no demuxer is needed to read
+    bool decoded; // some or all of it had to be decoded to be settled
     enum sc_verdict verdict;
-    int64_t differing;      // frames found to differ at random access by the verification
-    int64_t file_size;      // bytes
-    uint64_t content_hash[2];  // XXH3-128 of the whole file
+    int64_t differing;        // frames found to differ at random access by the verification
+    int64_t file_size;        // bytes
+    uint64_t content_hash[2]; // XXH3-128 of the whole file
 };
 
 struct sc_index_params {
     sc_log *log;
     sc_cancel *cancel;
-    int threads;                  // for what must be decoded; 0 = all cores
-    int64_t max_packets;          // 0 = 50 million
+    int threads;                                  // for what must be decoded; 0 = all cores
+    int64_t max_packets;                          // 0 = 50 million
     void (*progress)(void *arg, double fraction); // 0..1, from the calling thread; may be NULL
     void *progress_arg;
 };

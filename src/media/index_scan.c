@@ -26,7 +26,8 @@ static struct sc_scanned *add_packet(struct sc_scan *scan)
 
 // Does the payload stand in the file `delta` bytes behind pkt->pos, where `window` was read? Its
 // head and tail are compared here; the checksum of every later read is the proof.
-static bool stands_at(int fd, const uint8_t *window, ssize_t got, int delta, const AVPacket *pkt)
+static bool stands_at(int fd, const uint8_t *window, ssize_t got, int delta,
+                      const AVPacket *pkt)
 {
     uint8_t tail[LOCATE_MATCH / 2];
     int head = pkt->size < LOCATE_MATCH ? pkt->size : LOCATE_MATCH;
@@ -130,8 +131,10 @@ static void report(const struct sc_index_params *params, const sc_input *input, 
 static int scan_failed(int ret, int64_t max, sc_err *err)
 {
     if (ret == SC_ELIMIT)
-        return sc_fail(err, ret, "the file has more than %" PRId64 " packets or too much side "
-                                 "data: refused", max);
+        return sc_fail(err, ret,
+                       "the file has more than %" PRId64 " packets or too much side "
+                       "data: refused",
+                       max);
     return sc_fail(err, ret, ret == SC_ECANCELLED ? "cancelled" : "out of memory");
 }
 

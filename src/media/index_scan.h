@@ -33,3 +33,9 @@ struct sc_scan {
 int sc_scan_run(struct sc_scan *scan, sc_input *input, const struct sc_index_params *params,
                 sc_err *err);
 void sc_scan_release(struct sc_scan *scan);
+
+// Fills in what the stream's parameters say: sizes, colour, codec, orientation.
+void sc_index_describe(const sc_input *input, struct sc_index_header *h);
+// The content's identity: every packet's bytes, size and time, and the parameters before them.
+void sc_index_hash_content(const sc_input *input, const struct sc_scan *scan,
+                           struct sc_index_header *h);

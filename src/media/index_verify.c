@@ -59,8 +59,8 @@ static int64_t reach(const sc_index *ix, int64_t entry)
 {
     struct sc_entry_info e = sc_index_entry(ix, entry);
     int64_t to = e.end, frames = ix->header->frames;
-    int64_t next = entry + 1 < ix->header->entries
-                       ? sc_index_entry(ix, entry + 1).first_exact : frames;
+    int64_t next =
+        entry + 1 < ix->header->entries ? sc_index_entry(ix, entry + 1).first_exact : frames;
     for (int64_t n = e.first_exact; n < next; n++)
         to = (int64_t)ix->frames[n].packet + 1 > to ? (int64_t)ix->frames[n].packet + 1 : to;
     return to;
@@ -123,8 +123,14 @@ static int conclude(struct verify *v, sc_index **pix, sc_err *err)
     h.has_hash = 1;
     h.verdict = h.differing ? SC_VERDICT_DIFFERS : SC_VERDICT_EXACT;
     struct sc_index_parts parts = {
-        .header = h, .frames = frames, .hashes = hashes, .packets = packets, .dts = ix->dts,
-        .entries = entries, .sides = ix->sides, .extradata = ix->extradata,
+        .header = h,
+        .frames = frames,
+        .hashes = hashes,
+        .packets = packets,
+        .dts = ix->dts,
+        .entries = entries,
+        .sides = ix->sides,
+        .extradata = ix->extradata,
         .side_data = ix->side_data,
     };
     ret = kept ? sc_index_assemble(pix, &parts, err)

@@ -61,15 +61,26 @@ const char *sc_input_sniff(const unsigned char *data, size_t size)
         const char *magic, *what;
         size_t size;
     } table[] = {
-        {"PK\3\4", "a ZIP archive", 4},         {"\x1f\x8b", "gzip data", 2},
-        {"\x89PNG", "a PNG image", 4},          {"\xff\xd8\xff", "a JPEG image", 3},
-        {"%PDF", "a PDF document", 4},          {"<!DOCTYPE", "an HTML page", 9},
-        {"<!doctype", "an HTML page", 9},       {"<html", "an HTML page", 5},
-        {"<HTML", "an HTML page", 5},           {"<?xml", "an XML document", 5},
-        {"#EXTM3U", "an HLS playlist", 7},      {"\x7f" "ELF", "a program", 4},
-        {"ID3", "an MP3 file", 3},              {"fLaC", "a FLAC audio file", 4},
-        {"7z\xbc\xaf", "a 7z archive", 4},      {"Rar!", "a RAR archive", 4},
-        {"BM", "a BMP image", 2},               {"{", "a JSON document", 1},
+        {"PK\3\4", "a ZIP archive", 4},
+        {"\x1f\x8b", "gzip data", 2},
+        {"\x89PNG", "a PNG image", 4},
+        {"\xff\xd8\xff", "a JPEG image", 3},
+        {"%PDF", "a PDF document", 4},
+        {"<!DOCTYPE", "an HTML page", 9},
+        {"<!doctype", "an HTML page", 9},
+        {"<html", "an HTML page", 5},
+        {"<HTML", "an HTML page", 5},
+        {"<?xml", "an XML document", 5},
+        {"#EXTM3U", "an HLS playlist", 7},
+        {"\x7f"
+         "ELF",
+         "a program", 4},
+        {"ID3", "an MP3 file", 3},
+        {"fLaC", "a FLAC audio file", 4},
+        {"7z\xbc\xaf", "a 7z archive", 4},
+        {"Rar!", "a RAR archive", 4},
+        {"BM", "a BMP image", 2},
+        {"{", "a JSON document", 1},
     };
     if (!size)
         return "an empty file";
@@ -113,7 +124,8 @@ static int open_format(sc_input *input, sc_err *err)
     char text[128];
     unsigned char *buffer = av_malloc(AVIO_BUFFER);
     input->avio =
-        buffer ? avio_alloc_context(buffer, AVIO_BUFFER, 0, input, read_at, NULL, seek_to) : NULL;
+        buffer ? avio_alloc_context(buffer, AVIO_BUFFER, 0, input, read_at, NULL, seek_to)
+               : NULL;
     input->fmt = avformat_alloc_context();
     if (!input->avio || !input->fmt) {
         if (!input->avio)

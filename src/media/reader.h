@@ -20,10 +20,10 @@ typedef struct sc_reader sc_reader;
 struct sc_reader_engine_params {
     sc_log *log;
     sc_metrics *metrics;
-    int threads;             // decoding threads in total; 0 = all cores
+    int threads;              // decoding threads in total; 0 = all cores
     size_t frame_cache_bytes; // 0 = 256 MiB
-    int max_decoders;        // live decoders kept; 0 = 2 + threads
-    size_t max_pending;      // requests waiting; 0 = 4096
+    int max_decoders;         // live decoders kept; 0 = 2 + threads
+    size_t max_pending;       // requests waiting; 0 = 4096
     bool no_prefetch;
 };
 
@@ -38,7 +38,7 @@ struct sc_reader_stats {
     uint64_t merged;             // requests answered by another request's decode
     uint64_t fallbacks;          // landings that had to go back an entry
     size_t cache_bytes, cache_items;
-    int decoders;                // live now
+    int decoders; // live now
 };
 void sc_reader_engine_get_stats(sc_reader_engine *engine, struct sc_reader_stats *stats);
 

@@ -21,11 +21,11 @@ struct pass {
     // The frames this pass is after, sorted by packet; done ones are -1.
     int64_t *targets; // packets
     int count, open;
-    int64_t first_n;     // the lowest frame number
-    int64_t last_target; // the greatest packet
+    int64_t first_n;                // the lowest frame number
+    int64_t last_target;            // the greatest packet
     int64_t window_from, window_to; // frame numbers kept besides, for readers going backwards
     enum sc_approach approach;
-    bool distrust;   // a target came out that is not to be trusted
+    bool distrust; // a target came out that is not to be trusted
 };
 
 // --- slots ------------------------------------------------------------------------------------
@@ -93,8 +93,8 @@ static int64_t slot_cost(const struct sc_slot *slot, const struct pass *pass)
 {
     int64_t first = pass->targets[0];
     if (slot->busy || slot->drained || slot->linear != (pass->approach == SC_APPROACH_LINEAR) ||
-        slot->reader != pass->reader ||
-        slot->index != pass->group->index || pass->first_n < slot->first_exact)
+        slot->reader != pass->reader || slot->index != pass->group->index ||
+        pass->first_n < slot->first_exact)
         return -1;
     for (int i = 0; i < pass->count; i++) {
         if (pass->targets[i] < slot->at && !holds(slot, pass->targets[i]))
@@ -122,7 +122,8 @@ static struct sc_slot *reusable(struct pass *pass, int threads)
     struct sc_slot *best = NULL;
     for (struct sc_slot *s = pass->engine->slots; s; s = s->next) {
         if (!s->busy && !s->linear && s->reader == pass->reader &&
-            s->index == pass->group->index && s->threads == threads && (!best || s->used < best->used))
+            s->index == pass->group->index && s->threads == threads &&
+            (!best || s->used < best->used))
             best = s;
     }
     return best;
@@ -177,7 +178,8 @@ static void start_slot(struct sc_slot *slot, int64_t entry)
 static int acquire_slot(struct pass *pass, int64_t entry, bool wide)
 {
     sc_reader_engine *engine = pass->engine;
-    int threads = wide && pass->approach != SC_APPROACH_LINEAR ? engine->thread_count : 1, ret = SC_OK;
+    int threads = wide && pass->approach != SC_APPROACH_LINEAR ? engine->thread_count : 1,
+        ret = SC_OK;
     int64_t from_entry = pass->targets[0] - sc_index_entry(pass->group->index, entry).packet;
     pthread_mutex_lock(&engine->lock);
     struct sc_slot *slot = cheapest_live(pass, from_entry);
@@ -340,7 +342,8 @@ static void land(struct pass *pass, AVFrame *av, int64_t packet)
         return;
     }
     if (trust(pass, frame)) {
-        sc_cache_put(pass->engine->cache, (sc_key){pass->group->uid, (uint64_t)n}, frame, frame->bytes);
+        sc_cache_put(pass->engine->cache, (sc_key){pass->group->uid, (uint64_t)n}, frame,
+                     frame->bytes);
         if (target >= 0) {
             pass->targets[target] = -1;
             pass->open--;
@@ -473,8 +476,9 @@ static bool go_back(struct pass *pass)
         reader->approach[own] = damage ? SC_APPROACH_LINEAR : SC_APPROACH_BEFORE;
     pass->engine->stats.fallbacks++;
     pthread_mutex_unlock(&pass->engine->lock);
-    SC_INFO(pass->engine->params.log, damage ? "damage: decoding from the start"
-                                             : "landing is in doubt: going one entry back",
+    SC_INFO(pass->engine->params.log,
+            damage ? "damage: decoding from the start"
+                   : "landing is in doubt: going one entry back",
             SC_S("path", reader->path), SC_I("entry", own));
     return true;
 }
@@ -499,7 +503,8 @@ static int64_t choose_approach(struct pass *pass)
 {
     int64_t entry = pass->group->entry;
     pass->approach = entry < pass->reader->approach_count
-                         ? (enum sc_approach)pass->reader->approach[entry] : SC_APPROACH_LINEAR;
+                         ? (enum sc_approach)pass->reader->approach[entry]
+                         : SC_APPROACH_LINEAR;
     if (pass->approach == SC_APPROACH_LINEAR)
         return 0;
     return pass->approach == SC_APPROACH_BEFORE && entry ? entry - 1 : entry;

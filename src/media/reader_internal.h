@@ -101,6 +101,9 @@ struct sc_reader_engine {
     atomic_uint_fast64_t next_uid;
 };
 
+// Lock held. Joins the read to a group of its entry, or makes one; it is the engine's from then on.
+void sc_reader_enqueue(sc_reader *reader, struct sc_read *read);
+
 // Decodes one pass of a group: delivers what it can. Called without the lock, by a worker.
 // SC_OK: progress was made or the group is done; SC_EAGAIN: it should yield to others; anything
 // else: the reads that are left cannot be had (err says why).

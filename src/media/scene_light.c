@@ -187,10 +187,11 @@ static void blur(struct sc_light *l, AVFrame *frame)
 {
     double variance = l->params.blur * l->params.blur;
     for (int p = 0; p < 3; p++) {
-        double left = p ? variance / 4 : variance;
-        for (; left > 0.004; left -= 0.5)
+        double all = p ? variance / 4 : variance;
+        int passes = all > 0.004 ? (int)ceil((all - 0.004) / 0.5) : 0;
+        for (int i = 0; i < passes; i++)
             blur_plane(l, frame->data[p], frame->linesize[p], frame->width >> (p > 0),
-                       frame->height >> (p > 0), (int)(fmin(left, 0.5) * 128));
+                       frame->height >> (p > 0), (int)(fmin(all - 0.5 * i, 0.5) * 128));
     }
 }
 

@@ -75,7 +75,7 @@ void sc_overlay_draw(AVFrame *frame, const struct sc_match *match, const struct 
     x = draw_text(frame, score, x, text_y, scale, sc_yuv_from_rgb(255, 214, 80)) + 5 * scale;
     x = draw_text(frame, look->kit[1].name, x, text_y, scale, ink) + 3 * scale;
     sc_draw_rect(frame, x, y, 4 * scale, h, look->kit[1].shirt, 1);
-    x = draw_text(frame, clock, x + 10 * scale, text_y, scale, ink);
+    draw_text(frame, clock, x + 10 * scale, text_y, scale, ink);
     draw_text(frame, number, right - (int)(strlen(number) * 6 + 3) * scale, text_y, scale, dim);
 }
 
