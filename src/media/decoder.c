@@ -9,6 +9,10 @@
 #include "media/index_internal.h"
 #include "media/source.h"
 
+// Errors in a row, beyond one for each thread, after which a decoder is held to be stuck.
+// libavcodec ends a drain after 20 beyond its threads.
+#define STUCK_AFTER 64
+
 struct sc_decoder {
     AVCodecContext *ctx;
     sc_index *index;
@@ -110,16 +114,27 @@ int sc_decoder_send(sc_decoder *dec, const AVPacket *pkt)
     return ret < 0 && ret != AVERROR_EOF ? SC_EDATA : SC_OK;
 }
 
+// Passes over damaged packets. A decoder that has nothing but errors is emptied, so that it takes
+// packets again: else those who send and receive in turn would never get on.
+static int receive(sc_decoder *dec, AVFrame *av)
+{
+    for (int i = 0; i < STUCK_AFTER + dec->ctx->thread_count; i++) {
+        int ret = avcodec_receive_frame(dec->ctx, av);
+        if (ret >= 0 || ret == AVERROR(EAGAIN) || ret == AVERROR_EOF || ret == AVERROR(ENOMEM))
+            return ret;
+    }
+    atomic_fetch_add_explicit(&dec->errors, 1, memory_order_relaxed);
+    avcodec_flush_buffers(dec->ctx);
+    return AVERROR(EAGAIN);
+}
+
 int sc_decoder_receive(sc_decoder *dec, AVFrame **frame, int64_t *packet)
 {
     AVFrame *av = av_frame_alloc();
     *frame = NULL;
     if (!av)
         return SC_ENOMEM;
-    int ret;
-    do
-        ret = avcodec_receive_frame(dec->ctx, av);
-    while (ret < 0 && ret != AVERROR(EAGAIN) && ret != AVERROR_EOF && ret != AVERROR(ENOMEM));
+    int ret = receive(dec, av);
     if (ret < 0) {
         av_frame_free(&av);
         return ret == AVERROR_EOF ? SC_EEOF : ret == AVERROR(ENOMEM) ? SC_ENOMEM : SC_EAGAIN;

@@ -23,7 +23,8 @@ void sc_decoder_close(sc_decoder **pdec);
 // SC_EAGAIN: take frames first. SC_EDATA: this packet is damaged, the decoder stays usable.
 int sc_decoder_send(sc_decoder *dec, const AVPacket *pkt);
 
-// *frame is the caller's, *packet the number of the packet it came from. SC_EAGAIN, SC_EEOF.
+// *frame is the caller's, *packet the number of the packet it came from. SC_EAGAIN, SC_EEOF,
+// SC_ENOMEM. A decoder that gives only errors is flushed: SC_EAGAIN, and one more error counted.
 int sc_decoder_receive(sc_decoder *dec, AVFrame **frame, int64_t *packet);
 
 // Forgets everything: the next packet must be an entry point.

@@ -5,6 +5,18 @@
 #include "media/scene.h"
 #include "media/source.h"
 
+static int64_t errors_to_come; // from libavcodec, before it answers again
+
+int __real_avcodec_receive_frame(AVCodecContext *ctx, AVFrame *frame);
+int __wrap_avcodec_receive_frame(AVCodecContext *ctx, AVFrame *frame);
+int __wrap_avcodec_receive_frame(AVCodecContext *ctx, AVFrame *frame)
+{
+    if (!errors_to_come)
+        return __real_avcodec_receive_frame(ctx, frame);
+    errors_to_come--;
+    return AVERROR_INVALIDDATA;
+}
+
 struct taken {
     const sc_index *ix;
     int64_t last, count, stop;
@@ -146,6 +158,37 @@ static void damage_is_told(void **state)
     sc_index_unref(&ix);
 }
 
+static void stuck_decoders_are_emptied(void **state)
+{
+    char clip[128];
+    sc_decoder *dec;
+    AVFrame *frame;
+    int64_t k;
+    struct taken t = {.ix = NULL};
+    sc_index *ix = build_index(scene_clip(state, "clip.mp4", 50, 12, 2, clip));
+    sc_source *src = sc_source_open(ix, clip);
+    assert_int_equal(sc_decoder_open(&dec, ix, 1, NULL, NULL), SC_OK);
+    errors_to_come = 20; // a run of damage is passed over, nothing is lost
+    assert_int_equal(first_out(dec, src, 0, 5), 0);
+    assert_int_equal(sc_decoder_errors(dec), 0);
+    errors_to_come = INT64_MAX;
+    assert_int_equal(sc_decoder_receive(dec, &frame, &k), SC_EAGAIN);
+    assert_null(frame);
+    assert_int_equal(sc_decoder_errors(dec), 1);
+    errors_to_come = 0; // it was draining: flushed, it takes packets again
+    int64_t entry = sc_index_entry(ix, 2).packet;
+    assert_int_equal(first_out(dec, src, entry, entry + 3), entry);
+    sc_decoder_close(&dec);
+    errors_to_come = INT64_MAX;
+    t.ix = ix;
+    assert_int_equal(sc_decode_range(ix, clip, 0, 50, 2, NULL, take, &t, &k, NULL), SC_OK);
+    assert_int_equal(t.count, 0);
+    assert_true(k > 0);
+    errors_to_come = 0;
+    sc_source_close(&src);
+    sc_index_unref(&ix);
+}
+
 static void unknown_codecs_are_refused(void **state)
 {
     (void)state;
@@ -177,8 +220,11 @@ int main(void)
 {
     av_log_set_level(AV_LOG_QUIET);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_know_their_packets),  cmocka_unit_test(ranges_begin_at_entries),
-        cmocka_unit_test(flushing_forgets),           cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(frames_know_their_packets),
+        cmocka_unit_test(ranges_begin_at_entries),
+        cmocka_unit_test(flushing_forgets),
+        cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(stuck_decoders_are_emptied),
         cmocka_unit_test(unknown_codecs_are_refused),
     };
     return cmocka_run_group_tests(tests, folder_open, folder_close);
