@@ -203,13 +203,13 @@ int sc_decode_range(sc_index *index, const char *path, int64_t from, int64_t to,
     sc_source *src = sc_source_open(index, path);
     AVPacket *pkt = av_packet_alloc();
     int ret = pkt ? sc_decoder_open(&dec, index, threads, NULL, err) : SC_ENOMEM;
-    for (int64_t k = from; ret == SC_OK && k < to; k++) {
+    for (int64_t k = from; dec && ret == SC_OK && k < to; k++) {
         if (sc_cancel_requested(cancel))
             ret = sc_fail(err, SC_ECANCELLED, "cancelled");
         else if ((ret = sc_source_read(src, k, pkt, err)) >= 0)
             ret = pump(dec, pkt, fn, arg);
     }
-    if (ret == SC_OK)
+    if (dec && ret == SC_OK)
         ret = pump(dec, NULL, fn, arg);
     if (errors)
         *errors = dec ? sc_decoder_errors(dec) : 0;
