@@ -11,7 +11,7 @@ static const sc_option_group *const groups[] = {&sc_app_options, &sc_http_option
 // Takes "--config FILE" or "--config=FILE" out of argv.
 static const char *take_config(int *argc, char **argv)
 {
-    for (int i = 1; i < *argc; i++) {
+    for (int i = 1; i < *argc && argv[i]; i++) {
         const char *value = NULL;
         int used = 1;
         if (!strncmp(argv[i], "--config=", 9)) {

@@ -41,6 +41,7 @@ static int port_of(int fd)
     socklen_t size = sizeof(addr);
     if (getsockname(fd, (struct sockaddr *)&addr, &size))
         return -1;
+    // getsockname() has filled in what the family says. NOLINTNEXTLINE(clang-analyzer-core.*)
     return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
                                             : ((struct sockaddr_in *)&addr)->sin_port);
 }

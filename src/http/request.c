@@ -39,8 +39,9 @@ void *sc_on_uri(void *arg, const char *uri, struct MHD_Connection *conn)
     req->start_ns = sc_clock_now();
     req->path = (char *)(req + 1);
     req->split_path = req->path + path_size + 1;
-    memcpy(req->path, path, path_size);
-    memcpy(req->split_path, path, path_size);
+    // The request is zeroed memory: the byte behind each is its end.
+    memcpy(req->path, path, path_size);       // NOLINT(bugprone-not-null-terminated-result)
+    memcpy(req->split_path, path, path_size); // NOLINT(bugprone-not-null-terminated-result)
     if (query) {
         req->query = req->split_path + path_size + 1;
         memcpy(req->query, query + 1, query_size);

@@ -106,6 +106,7 @@ void sc_decoder_close(sc_decoder **pdec)
 
 int sc_decoder_send(sc_decoder *dec, const AVPacket *pkt)
 {
+    sc_require(dec);
     int ret = avcodec_send_packet(dec->ctx, pkt);
     if (ret == AVERROR(EAGAIN))
         return SC_EAGAIN;

@@ -571,6 +571,7 @@ static int settle(struct builder *b, sc_err *err)
 
 static void log_built(const struct builder *b, const sc_index *ix)
 {
+    sc_require(ix);
     SC_DEBUG(b->params->log, "index built", SC_S("path", b->path),
              SC_I("frames", ix->info.frames), SC_I("packets", ix->info.packets),
              SC_I("entries", ix->info.entries), SC_B("direct", ix->info.direct),

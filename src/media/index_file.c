@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #include "media/index_internal.h"
 
 #define CHECKED_FROM (offsetof(struct sc_index_header, checksum) + sizeof(uint64_t))
+#define BESIDE       (1 << 20) // bytes from which a second thread pays
 #define MAX_COUNT    (INT64_C(1) << 31)
 
 enum section { FRAMES, HASHES, PACKETS, DTS, ENTRIES, SIDES, EXTRADATA, SIDE_DATA, SECTIONS };
@@ -77,8 +79,6 @@ static int check_header(const struct sc_index_header *h, size_t size, sc_err *er
     lay_out(h, offset);
     if (h->total_size != size || offset[SECTIONS] != size)
         return broken(err, "size");
-    if (XXH3_64bits((const char *)h + CHECKED_FROM, size - CHECKED_FROM) != h->checksum)
-        return broken(err, "checksum");
     if (!h->frames || !h->packets || !h->entries || h->frames > h->packets ||
         h->entries > h->packets)
         return broken(err, "counts");
@@ -234,6 +234,44 @@ static void fill_info(sc_index *ix)
     info->display_height = (int)(turned ? w : hh);
 }
 
+struct sum {
+    const struct sc_index_header *header;
+    uint64_t value;
+};
+
+static void *add_up(void *arg)
+{
+    struct sum *sum = arg;
+    sum->value = XXH3_64bits((const char *)sum->header + CHECKED_FROM,
+                             sum->header->total_size - CHECKED_FROM);
+    return NULL;
+}
+
+static int check_tables(const sc_index *ix, sc_err *err)
+{
+    int ret = check_frames(ix, err);
+    if (ret >= 0)
+        ret = check_packets(ix, err);
+    return ret < 0 ? ret : check_rest(ix, err);
+}
+
+// Checksum and rules hold independently of each other: a large index is read for both at once.
+static int check_bytes(const sc_index *ix, sc_err *err)
+{
+    struct sum sum = {.header = ix->header};
+    pthread_t thread;
+    bool beside =
+        ix->header->total_size > BESIDE && !pthread_create(&thread, NULL, add_up, &sum);
+    int ret = check_tables(ix, err);
+    if (beside)
+        pthread_join(thread, NULL);
+    else
+        add_up(&sum);
+    if (ret < 0)
+        return ret;
+    return sum.value == ix->header->checksum ? SC_OK : broken(err, "checksum");
+}
+
 static int take(sc_index *ix, const void *data, size_t size, sc_err *err)
 {
     const char *bytes = data;
@@ -251,8 +289,7 @@ static int take(sc_index *ix, const void *data, size_t size, sc_err *err)
     ix->sides = (const void *)(bytes + offset[SIDES]);
     ix->extradata = (const void *)(bytes + offset[EXTRADATA]);
     ix->side_data = (const void *)(bytes + offset[SIDE_DATA]);
-    if ((ret = check_frames(ix, err)) < 0 || (ret = check_packets(ix, err)) < 0 ||
-        (ret = check_rest(ix, err)) < 0 || (ret = fill_par(ix, err)) < 0)
+    if ((ret = check_bytes(ix, err)) < 0 || (ret = fill_par(ix, err)) < 0)
         return ret;
     fill_info(ix);
     return SC_OK;

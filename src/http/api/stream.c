@@ -94,10 +94,9 @@ static void tick(void *arg)
     char t[64];
     int64_t n;
     snprintf(t, sizeof(t), "%.9f", live->from + (double)live->k / live->fps);
-    if (sc_stream_gone(live->stream) || sc_timers_stopping(live->timers))
+    if (sc_stream_gone(live->stream) || sc_timers_stopping(live->timers) ||
+        sc_video_find(live->video, t, &n, NULL)) // the video is over
         end(live, false);
-    else if (sc_video_find(live->video, t, &n, NULL))
-        end(live, false); // the video is over
     else if (sc_stream_pending(live->stream))
         set_next(live); // the client has not taken the picture before
     else
