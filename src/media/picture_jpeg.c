@@ -6,6 +6,7 @@
 // their scans are joined under the first one's header. Cuts depend on the picture alone, so the
 // bytes do not depend on the number of threads.
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdio.h> // jpeglib.h wants it
@@ -196,6 +197,7 @@ struct worker {
     struct work *work;
     struct sc_jpeg *jpeg;
     pthread_t thread;
+    const cpu_set_t *cores; // those of the caller
     int ret;
 };
 
@@ -287,23 +289,59 @@ static bool worker_init(struct worker *worker, struct work *work, struct sc_jpeg
     return *pjpeg && !sc_scratch_need(&(*pjpeg)->output, guess);
 }
 
+static void *helper(void *arg)
+{
+    struct worker *worker = arg;
+    pthread_setaffinity_np(pthread_self(), sizeof(*worker->cores), worker->cores);
+    return work_off(worker);
+}
+
+// Starts a helper on any core but this one. In virtual machines the kernel often takes a core
+// that sleeps for one that the host took away, and would leave the helper behind this thread
+// for milliseconds: the time that it is to save. Once it runs, it may go anywhere.
+static bool start_helper(struct worker *worker, const cpu_set_t *cores)
+{
+    cpu_set_t others = *cores;
+    pthread_attr_t attr;
+    int here = sched_getcpu();
+    worker->cores = cores;
+    if (here >= 0)
+        CPU_CLR((size_t)here, &others);
+    if (!CPU_COUNT(&others) || pthread_attr_init(&attr))
+        return false;
+    bool started = !pthread_attr_setaffinity_np(&attr, sizeof(others), &others) &&
+                   !pthread_create(&worker->thread, &attr, helper, worker);
+    pthread_attr_destroy(&attr);
+    return started;
+}
+
+static int wait_for(struct worker *worker)
+{
+    // It need not wait for another core any more: this one is free.
+    pthread_setaffinity_np(worker->thread, sizeof(*worker->cores), worker->cores);
+    pthread_join(worker->thread, NULL);
+    return worker->ret;
+}
+
 // Helpers that cannot be had are done without.
 static int encode_strips(sc_picture_ctx *ctx, struct work *work)
 {
     struct worker workers[SC_JPEG_THREADS];
+    cpu_set_t cores;
     int threads = ctx->threads < SC_JPEG_THREADS ? ctx->threads : SC_JPEG_THREADS, count = 1;
     if (!worker_init(&workers[0], work, &ctx->jpeg[0]))
         return SC_ENOMEM;
+    if (threads > 1 && sched_getaffinity(0, sizeof(cores), &cores)) // more cores than it holds
+        threads = 1;
     while (count < threads && count < work->strips &&
            worker_init(&workers[count], work, &ctx->jpeg[count]) &&
-           !pthread_create(&workers[count].thread, NULL, work_off, &workers[count]))
+           start_helper(&workers[count], &cores))
         count++;
     work_off(&workers[0]);
     int ret = workers[0].ret;
     for (int i = 1; i < count; i++) {
-        pthread_join(workers[i].thread, NULL);
-        if (!ret)
-            ret = workers[i].ret;
+        int other = wait_for(&workers[i]);
+        ret = ret ? ret : other;
     }
     return ret;
 }
