@@ -327,7 +327,7 @@ static int wait_for(struct worker *worker)
 static int encode_strips(sc_picture_ctx *ctx, struct work *work)
 {
     struct worker workers[SC_JPEG_THREADS];
-    cpu_set_t cores;
+    cpu_set_t cores = {0};
     int threads = ctx->threads < SC_JPEG_THREADS ? ctx->threads : SC_JPEG_THREADS, count = 1;
     if (!worker_init(&workers[0], work, &ctx->jpeg[0]))
         return SC_ENOMEM;
