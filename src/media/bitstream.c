@@ -4,157 +4,20 @@
 
 #include "base/mem.h"
 #include "media/bits.h"
-
-#define MAX_SPS 32
-#define MAX_PPS 256
-
-struct h264_sps {
-    bool known, frame_mbs_only, separate_planes;
-    int frame_num_bits;
-};
+#include "media/h264.h"
 
 struct sc_bitstream {
     enum AVCodecID codec_id;
     int nal_length_size; // 0 = Annex B
-    struct h264_sps sps[MAX_SPS];
-    int16_t pps_sps[MAX_PPS]; // H.264: sps id of each pps, -1 unknown
-    bool hevc_pps[MAX_PPS];
+    struct sc_h264_sets h264;
+    bool hevc_pps[64];
     bool divx_packed;
 };
 
-// --- NAL units ------------------------------------------------------------------------------
-
-struct nal {
-    const uint8_t *data;
-    int size;
-};
-
-static int find_start_code(const uint8_t *data, int size, int from)
-{
-    while (from + 3 <= size) {
-        const uint8_t *one = memchr(data + from + 2, 1, (size_t)(size - from - 2));
-        if (!one)
-            return -1;
-        int at = (int)(one - data) - 2;
-        if (!data[at] && !data[at + 1])
-            return at;
-        from = at + 1;
-    }
-    return -1;
-}
-
-// Takes the NAL unit at *pos and moves on. False at the end; *broken where lengths do not fit.
-// Annex B units are cut short at `most` bytes: headers are all we look at.
-static bool next_nal(const sc_bitstream *bs, const uint8_t *data, int size, int *pos,
-                     struct nal *nal, bool *broken)
-{
-    if (bs->nal_length_size) {
-        if (*pos >= size)
-            return false;
-        if (size - *pos < bs->nal_length_size) {
-            *broken = true;
-            return false;
-        }
-        uint32_t length = 0;
-        for (int i = 0; i < bs->nal_length_size; i++)
-            length = length << 8 | data[(*pos)++];
-        if (length > (uint32_t)(size - *pos)) {
-            *broken = true;
-            length = (uint32_t)(size - *pos);
-        }
-        *nal = (struct nal){data + *pos, (int)length};
-        *pos += (int)length;
-        return true;
-    }
-    int at = find_start_code(data, size, *pos);
-    if (at < 0 || at + 3 >= size)
-        return false;
-    *nal = (struct nal){data + at + 3, size - at - 3};
-    *pos = at + 3;
-    return true;
-}
-
 // --- H.264 ----------------------------------------------------------------------------------
 
-static void skip_scaling_list(sc_bits *b, int count)
-{
-    int last = 8, next = 8;
-    for (int i = 0; i < count; i++) {
-        if (next)
-            next = (last + sc_bits_se(b) + 256) & 255;
-        last = next ? next : last;
-    }
-}
-
-static bool has_chroma_fields(int profile)
-{
-    static const uint8_t profiles[] = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134};
-    return memchr(profiles, profile, sizeof(profiles)) != NULL;
-}
-
-static void skip_chroma_fields(sc_bits *b, struct h264_sps *sps)
-{
-    uint32_t chroma = sc_bits_ue(b);
-    if (chroma == 3)
-        sps->separate_planes = sc_bits_get(b, 1);
-    sc_bits_ue(b); // bit depths
-    sc_bits_ue(b);
-    sc_bits_get(b, 1);
-    if (!sc_bits_get(b, 1))
-        return;
-    for (int i = 0; i < (chroma == 3 ? 12 : 8); i++) {
-        if (sc_bits_get(b, 1))
-            skip_scaling_list(b, i < 6 ? 16 : 64);
-    }
-}
-
-static void skip_poc_fields(sc_bits *b)
-{
-    uint32_t type = sc_bits_ue(b);
-    if (type == 0) {
-        sc_bits_ue(b);
-    } else if (type == 1) {
-        sc_bits_get(b, 1);
-        sc_bits_se(b);
-        sc_bits_se(b);
-        uint32_t count = sc_bits_ue(b);
-        for (uint32_t i = 0; i < count && i < 256; i++)
-            sc_bits_se(b);
-    }
-}
-
-static void h264_sps(sc_bitstream *bs, const struct nal *nal)
-{
-    sc_bits b;
-    sc_bits_init_escaped(&b, nal->data + 1, nal->size - 1);
-    struct h264_sps sps = {.known = true};
-    int profile = (int)sc_bits_get(&b, 8);
-    sc_bits_get(&b, 16);
-    uint32_t id = sc_bits_ue(&b);
-    if (has_chroma_fields(profile))
-        skip_chroma_fields(&b, &sps);
-    sps.frame_num_bits = (int)sc_bits_ue(&b) + 4;
-    skip_poc_fields(&b);
-    sc_bits_ue(&b); // reference frames
-    sc_bits_get(&b, 1);
-    sc_bits_ue(&b); // width, height
-    sc_bits_ue(&b);
-    sps.frame_mbs_only = sc_bits_get(&b, 1);
-    if (id < MAX_SPS && sps.frame_num_bits <= 16 && !sc_bits_overrun(&b))
-        bs->sps[id] = sps;
-}
-
-static void h264_pps(sc_bitstream *bs, const struct nal *nal)
-{
-    sc_bits b;
-    sc_bits_init_escaped(&b, nal->data + 1, nal->size - 1);
-    uint32_t pps = sc_bits_ue(&b), sps = sc_bits_ue(&b);
-    if (pps < MAX_PPS && sps < MAX_SPS && !sc_bits_overrun(&b))
-        bs->pps_sps[pps] = (int16_t)sps;
-}
-
 // Looks for a recovery point (payload type 6) among the SEI messages.
-static void h264_sei(const struct nal *nal, struct sc_au *au)
+static void h264_sei(const struct sc_nal *nal, struct sc_au *au)
 {
     sc_bits b;
     sc_bits_init_escaped(&b, nal->data + 1, nal->size - 1);
@@ -176,37 +39,27 @@ static void h264_sei(const struct nal *nal, struct sc_au *au)
     }
 }
 
-static void h264_slice(const sc_bitstream *bs, const struct nal *nal, struct sc_au *au)
+static void h264_slice(const sc_bitstream *bs, const struct sc_nal *nal, struct sc_au *au)
 {
-    sc_bits b;
-    sc_bits_init_escaped(&b, nal->data + 1, nal->size - 1);
-    sc_bits_ue(&b); // first macroblock
-    uint32_t slice_type = sc_bits_ue(&b), pps = sc_bits_ue(&b);
-    if (slice_type > 9 || pps >= MAX_PPS || bs->pps_sps[pps] < 0 ||
-        !bs->sps[bs->pps_sps[pps]].known) {
+    struct sc_h264_slice slice;
+    if (!sc_h264_slice_head(&bs->h264, nal, &slice)) {
         au->broken = true;
         return;
     }
-    const struct h264_sps *sps = &bs->sps[bs->pps_sps[pps]];
-    if (sps->separate_planes)
-        sc_bits_get(&b, 2);
-    au->frame_num = (int)sc_bits_get(&b, sps->frame_num_bits);
-    if (!sps->frame_mbs_only && sc_bits_get(&b, 1))
-        au->field = sc_bits_get(&b, 1) ? 2 : 1;
-    if (sc_bits_overrun(&b) || (nal->data[0] & 0x80))
-        au->broken = true;
+    au->frame_num = slice.frame_num;
+    au->field = slice.field;
 }
 
 // True once the picture's first slice was seen: nothing more is needed from this packet.
-static bool h264_nal(sc_bitstream *bs, const struct nal *nal, struct sc_au *au)
+static bool h264_nal(sc_bitstream *bs, const struct sc_nal *nal, struct sc_au *au)
 {
     int type = nal->data[0] & 31;
     switch (type) {
     case 7:
-        h264_sps(bs, nal);
+        sc_h264_take_sps(&bs->h264, nal);
         return false;
     case 8:
-        h264_pps(bs, nal);
+        sc_h264_take_pps(&bs->h264, nal);
         return false;
     case 6:
         h264_sei(nal, au);
@@ -230,7 +83,7 @@ static bool h264_nal(sc_bitstream *bs, const struct nal *nal, struct sc_au *au)
 enum { HEVC_RASL_N = 8, HEVC_RASL_R = 9, HEVC_BLA_W_LP = 16, HEVC_IDR_W_RADL = 19 };
 enum { HEVC_CRA = 21, HEVC_PPS = 34 };
 
-static void hevc_slice(const sc_bitstream *bs, const struct nal *nal, int type,
+static void hevc_slice(const sc_bitstream *bs, const struct sc_nal *nal, int type,
                        struct sc_au *au)
 {
     sc_bits b;
@@ -243,7 +96,7 @@ static void hevc_slice(const sc_bitstream *bs, const struct nal *nal, int type,
                  (nal->data[0] & 0x80);
 }
 
-static bool hevc_nal(sc_bitstream *bs, const struct nal *nal, struct sc_au *au)
+static bool hevc_nal(sc_bitstream *bs, const struct sc_nal *nal, struct sc_au *au)
 {
     int type = nal->data[0] >> 1 & 63;
     if (nal->size < 3)
@@ -272,10 +125,10 @@ static bool hevc_nal(sc_bitstream *bs, const struct nal *nal, struct sc_au *au)
 static void inspect_nals(sc_bitstream *bs, const uint8_t *data, int size, struct sc_au *au)
 {
     bool hevc = bs->codec_id == AV_CODEC_ID_HEVC, picture = false;
-    struct nal nal;
+    struct sc_nal nal;
     int pos = 0;
     au->rap = SC_RAP_NONE;
-    while (next_nal(bs, data, size, &pos, &nal, &au->broken)) {
+    while (sc_nal_next(bs->nal_length_size, data, size, &pos, &nal, &au->broken)) {
         if (nal.size < 2 || picture)
             continue; // with lengths the chain is still walked: it shows truncation
         picture = hevc ? hevc_nal(bs, &nal, au) : h264_nal(bs, &nal, au);
@@ -289,7 +142,8 @@ static void inspect_nals(sc_bitstream *bs, const uint8_t *data, int size, struct
 
 static void inspect_mpeg12(const uint8_t *data, int size, struct sc_au *au)
 {
-    for (int at = 0; (at = find_start_code(data, size, at)) >= 0 && at + 6 <= size; at += 3) {
+    for (int at = 0; (at = sc_start_code_find(data, size, at)) >= 0 && at + 6 <= size;
+         at += 3) {
         if (data[at + 3])
             continue;
         int type = data[at + 5] >> 3 & 7;
@@ -315,7 +169,8 @@ static void inspect_mpeg4(sc_bitstream *bs, const uint8_t *data, int size, struc
 {
     int vops = 0;
     au->rap = SC_RAP_NONE;
-    for (int at = 0; (at = find_start_code(data, size, at)) >= 0 && at + 5 <= size; at += 3) {
+    for (int at = 0; (at = sc_start_code_find(data, size, at)) >= 0 && at + 5 <= size;
+         at += 3) {
         if (data[at + 3] == 0xb2 && is_divx_packed(data + at + 4, size - at - 4))
             bs->divx_packed = true;
         if (data[at + 3] != 0xb6)
@@ -397,53 +252,16 @@ void sc_bitstream_inspect(sc_bitstream *bs, const uint8_t *data, int size, struc
     }
 }
 
-static void take_nal(sc_bitstream *bs, const uint8_t *data, int size)
+static void take_nal(void *arg, const struct sc_nal *nal)
 {
-    struct nal nal = {data, size};
+    sc_bitstream *bs = arg;
     struct sc_au au = {0};
-    if (size < 2)
+    if (nal->size < 2)
         return;
     if (bs->codec_id == AV_CODEC_ID_HEVC)
-        hevc_nal(bs, &nal, &au);
+        hevc_nal(bs, nal, &au);
     else
-        h264_nal(bs, &nal, &au);
-}
-
-// The arrays of parameter sets in an avcC box (ISO/IEC 14496-15, 5.2.4.1).
-static void take_avcc(sc_bitstream *bs, const uint8_t *data, int size)
-{
-    int pos = 5;
-    bs->nal_length_size = (data[4] & 3) + 1;
-    for (int list = 0; list < 2 && pos < size; list++) {
-        int count = data[pos++] & (list ? 255 : 31);
-        for (int i = 0; i < count && pos + 2 <= size; i++) {
-            int length = data[pos] << 8 | data[pos + 1];
-            pos += 2;
-            if (length > size - pos)
-                return;
-            take_nal(bs, data + pos, length);
-            pos += length;
-        }
-    }
-}
-
-// The same in an hvcC box (8.3.3.1).
-static void take_hvcc(sc_bitstream *bs, const uint8_t *data, int size)
-{
-    int pos = 23, arrays = data[22];
-    bs->nal_length_size = (data[21] & 3) + 1;
-    for (int a = 0; a < arrays && pos + 3 <= size; a++) {
-        int count = data[pos + 1] << 8 | data[pos + 2];
-        pos += 3;
-        for (int i = 0; i < count && pos + 2 <= size; i++) {
-            int length = data[pos] << 8 | data[pos + 1];
-            pos += 2;
-            if (length > size - pos)
-                return;
-            take_nal(bs, data + pos, length);
-            pos += length;
-        }
-    }
+        h264_nal(bs, nal, &au);
 }
 
 void sc_bitstream_extradata(sc_bitstream *bs, const uint8_t *data, int size)
@@ -457,14 +275,14 @@ void sc_bitstream_extradata(sc_bitstream *bs, const uint8_t *data, int size)
     if (!hevc && bs->codec_id != AV_CODEC_ID_H264)
         return;
     if (!hevc && size >= 7 && data[0] == 1) {
-        take_avcc(bs, data, size);
+        bs->nal_length_size = sc_nal_avcc(data, size, take_nal, bs);
     } else if (hevc && size >= 23 && (data[0] || data[1] || data[2] > 1)) {
-        take_hvcc(bs, data, size);
+        bs->nal_length_size = sc_nal_hvcc(data, size, take_nal, bs);
     } else if (!bs->nal_length_size) {
-        struct nal nal;
+        struct sc_nal nal;
         bool broken = false;
-        for (int pos = 0; next_nal(bs, data, size, &pos, &nal, &broken);)
-            take_nal(bs, nal.data, nal.size);
+        for (int pos = 0; sc_nal_next(bs->nal_length_size, data, size, &pos, &nal, &broken);)
+            take_nal(bs, &nal);
     }
 }
 
@@ -472,7 +290,6 @@ sc_bitstream *sc_bitstream_open(const AVCodecParameters *par)
 {
     sc_bitstream *bs = sc_new(sc_bitstream);
     bs->codec_id = par->codec_id;
-    memset(bs->pps_sps, 0xff, sizeof(bs->pps_sps));
     if (par->extradata_size > 0)
         sc_bitstream_extradata(bs, par->extradata, par->extradata_size);
     return bs;

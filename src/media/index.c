@@ -21,6 +21,11 @@ static const struct sc_frame_rec *frame_at(const sc_index *ix, int64_t n)
     return &ix->frames[n];
 }
 
+const AVCodecParameters *sc_index_codecpar(const sc_index *ix)
+{
+    return ix->par;
+}
+
 int64_t sc_index_ticks(const sc_index *ix, int64_t n)
 {
     return frame_at(ix, n)->ticks;

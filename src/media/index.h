@@ -115,6 +115,9 @@ int sc_index_open(sc_index **pix, const char *path, const char *index_path,
 
 const struct sc_index_info *sc_index_get_info(const sc_index *ix);
 
+// For opening decoders; borrowed.
+const AVCodecParameters *sc_index_codecpar(const sc_index *ix);
+
 // n in [0, frames): caller bug otherwise.
 int64_t sc_index_ticks(const sc_index *ix, int64_t n);
 int64_t sc_index_frame_packet(const sc_index *ix, int64_t n);

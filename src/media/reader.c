@@ -334,6 +334,7 @@ void sc_reader_engine_get_stats(sc_reader_engine *engine, struct sc_reader_stats
     stats->decoders = engine->slot_count;
     pthread_mutex_unlock(&engine->lock);
     stats->decoded = atomic_load(&engine->decoded);
+    stats->spared = atomic_load(&engine->spared);
     stats->hits = cache.hits;
     stats->misses = cache.misses;
     stats->cache_bytes = cache.bytes;

@@ -36,6 +36,7 @@ struct sc_reader_stats {
     uint64_t hits, misses;       // frame cache
     uint64_t decoded, delivered; // frames out of decoders, frames given to callers
     uint64_t merged;             // requests answered by another request's decode
+    uint64_t spared;             // pictures that others refer to, passed over all the same
     uint64_t fallbacks;          // landings that had to go back an entry
     size_t cache_bytes, cache_items;
     int decoders; // live now

@@ -9,6 +9,7 @@
 #define LEADING_MOST 64 // packets behind an entry among which leading pictures are looked for
 #define WINDOW_BACK  64 // frames kept at most for a reader that walks backwards
 #define WINDOW_AHEAD 32 // frames that reordering and threads can bring out besides a target
+#define MAX_FILLERS  40 // 16 frames of reordering, one for each thread of a large machine
 #define LOST_AFTER   96 // packets sent behind a target that has not come out: it is lost
 
 struct pass {
@@ -25,6 +26,8 @@ struct pass {
     int64_t last_target;            // the greatest packet
     int64_t window_from, window_to; // frame numbers kept besides, for readers going backwards
     enum sc_approach approach;
+    struct sc_plan plan;
+    int fillers;   // sent to push a single target out
     bool distrust; // a target came out that is not to be trusted
 };
 
@@ -35,6 +38,8 @@ static void close_slot(struct sc_slot *slot)
     sc_decoder_close(&slot->dec);
     sc_source_close(&slot->src);
     sc_index_unref(&slot->index);
+    sc_h264_refs_close(&slot->refs);
+    free(slot->spoiled);
     free(slot);
 }
 
@@ -94,7 +99,7 @@ static int64_t slot_cost(const struct sc_slot *slot, const struct pass *pass)
     int64_t first = pass->targets[0];
     if (slot->busy || slot->drained || slot->linear != (pass->approach == SC_APPROACH_LINEAR) ||
         slot->reader != pass->reader || slot->index != pass->group->index ||
-        pass->first_n < slot->first_exact)
+        pass->first_n < slot->first_exact || pass->first_n < slot->pushed)
         return -1;
     for (int i = 0; i < pass->count; i++) {
         if (pass->targets[i] < slot->at && !holds(slot, pass->targets[i]))
@@ -136,6 +141,8 @@ static int open_slot(struct pass *pass, int threads, struct sc_slot **pslot)
     slot->index = sc_index_ref(pass->group->index);
     slot->threads = threads;
     slot->src = sc_source_open(slot->index, pass->reader->path);
+    slot->refs =
+        sc_slot_follows(slot->index) ? sc_h264_refs_open(sc_index_codecpar(slot->index)) : NULL;
     // What concealment shows may depend on what memory held before: a linear decode gets its own.
     sc_buffers *buffers = pass->approach == SC_APPROACH_LINEAR ? NULL : pass->engine->buffers;
     int ret = sc_decoder_open(&slot->dec, slot->index, threads, buffers, pass->err);
@@ -172,14 +179,27 @@ static void start_slot(struct sc_slot *slot, int64_t entry)
     slot->at = e.packet;
     slot->inflight_count = 0;
     slot->drained = false;
+    slot->spoiled_count = 0;
+    slot->pushed = -1;
+    slot->refs_at = e.packet;
+    if (slot->refs)
+        sc_h264_refs_reset(slot->refs);
+}
+
+// Stand-ins take a turn of a frame thread and next to none of its time: one thread more keeps all
+// cores at work.
+static int slot_threads(const struct pass *pass, bool wide)
+{
+    if (!wide || pass->approach == SC_APPROACH_LINEAR)
+        return 1;
+    return pass->engine->thread_count + sc_slot_follows(pass->group->index);
 }
 
 // Finds or opens a decoder for this pass, standing before its first target, marked busy.
 static int acquire_slot(struct pass *pass, int64_t entry, bool wide)
 {
     sc_reader_engine *engine = pass->engine;
-    int threads = wide && pass->approach != SC_APPROACH_LINEAR ? engine->thread_count : 1,
-        ret = SC_OK;
+    int threads = slot_threads(pass, wide), ret = SC_OK;
     int64_t from_entry = pass->targets[0] - sc_index_entry(pass->group->index, entry).packet;
     pthread_mutex_lock(&engine->lock);
     struct sc_slot *slot = cheapest_live(pass, from_entry);
@@ -386,8 +406,12 @@ static int take_frames(struct pass *pass)
         if (ret < 0)
             return ret;
         forget_inflight(pass->slot, packet);
+        if (packet < 0 || sc_slot_spoiled(pass->slot, packet)) {
+            av_frame_free(&av);
+            continue;
+        }
         atomic_fetch_add_explicit(&pass->engine->decoded, 1, memory_order_relaxed);
-        if (packet < 0 || packet >= sc_index_get_info(pass->group->index)->packets ||
+        if (packet >= sc_index_get_info(pass->group->index)->packets ||
             sc_index_packet(pass->group->index, packet).frame < 0)
             av_frame_free(&av);
         else
@@ -414,6 +438,7 @@ static int advance(struct pass *pass)
 {
     struct sc_slot *slot = pass->slot;
     int64_t k = slot->at;
+    bool skip = sc_plan_skips(&pass->plan, k);
     struct sc_packet_info info = sc_index_packet(slot->index, k);
     if ((info.flags & SC_PACKET_DISPOSABLE) && !slot->linear && !wanted(pass, k, info.frame)) {
         slot->at++;
@@ -423,12 +448,30 @@ static int advance(struct pass *pass)
     if (ret < 0)
         return ret;
     slot->at++;
-    if (info.frame >= 0)
+    if (skip) {
+        sc_slot_stand_in(slot, k, pass->pkt);
+        atomic_fetch_add_explicit(&pass->engine->spared, 1, memory_order_relaxed);
+    } else if (!sc_slot_spoils(slot, k, pass->pkt) && info.frame > slot->pushed) {
         remember_inflight(slot, k);
+    }
     ret = send(pass, pass->pkt);
     if (k < slot->lead_end + (slot->lead_end ? slot->threads : 0))
         slot->errors = sc_decoder_errors(slot->dec);
     return ret;
+}
+
+// A single frame is pushed out of the decoder rather than followed by what comes next: that is
+// decoded when it is asked for.
+static bool fill(struct pass *pass)
+{
+    struct sc_slot *slot = pass->slot;
+    if (pass->count > 1 || pass->window_to > pass->first_n ||
+        slot->at != pass->last_target + 1 || pass->fillers == MAX_FILLERS ||
+        !sc_slot_fill(slot, pass->pkt))
+        return false;
+    pass->fillers++;
+    slot->pushed = pass->first_n;
+    return true;
 }
 
 static int drain(struct pass *pass)
@@ -445,6 +488,24 @@ static bool must_stop(const struct pass *pass)
            (pass->group->background && atomic_load(&engine->interactive_waiting) > 0);
 }
 
+static bool asked_for(const void *arg, int64_t packet)
+{
+    const struct pass *pass = arg;
+    return wanted(pass, packet, sc_index_packet(pass->group->index, packet).frame);
+}
+
+// A live decoder that was spared a picture needed now starts again.
+static int plan_way(struct pass *pass, int64_t entry)
+{
+    for (;;) {
+        int ret = sc_plan_make(&pass->plan, pass->slot, pass->last_target, asked_for, pass,
+                               pass->pkt, pass->err);
+        if (ret != SC_ESTALE || !pass->slot->spoiled_count)
+            return ret;
+        start_slot(pass->slot, entry);
+    }
+}
+
 static int run_pass(struct pass *pass)
 {
     int64_t packets = sc_index_get_info(pass->group->index)->packets;
@@ -456,7 +517,8 @@ static int run_pass(struct pass *pass)
             return SC_EAGAIN;
         if (pass->slot->at >= packets || pass->slot->at > pass->last_target + LOST_AFTER)
             return drain(pass);
-        if ((ret = advance(pass)) < 0)
+        ret = fill(pass) ? send(pass, pass->pkt) : advance(pass);
+        if (ret < 0)
             return ret;
     }
     return SC_OK;
@@ -531,6 +593,8 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
     pass.pkt = av_packet_alloc();
     int ret = pass.pkt ? acquire_slot(&pass, entry, wide) : SC_ENOMEM;
     if (ret >= 0)
+        ret = plan_way(&pass, entry);
+    if (ret >= 0)
         ret = run_pass(&pass);
     if (ret == SC_OK && pass.open) {
         pass.slot->drained = true; // whatever is inside is not to be trusted
@@ -539,6 +603,7 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err)
     }
     release_slot(&pass, ret < 0 && ret != SC_EAGAIN);
     av_packet_free(&pass.pkt);
+    sc_plan_free(&pass.plan);
     free(pass.targets);
     return ret;
 }

@@ -10,6 +10,7 @@
 
 #include "base/cache.h"
 #include "media/decoder.h"
+#include "media/h264_refs.h"
 #include "media/reader.h"
 #include "media/source.h"
 
@@ -35,6 +36,14 @@ struct sc_slot {
     int64_t inflight[SC_SLOT_INFLIGHT];
     int inflight_count;
     int64_t used; // engine tick of last use, for closing the oldest
+    // Pictures that nobody needs and their stand-ins; NULL where references are not followed.
+    sc_h264_refs *refs;
+    int64_t refs_at; // packets from the entry to here were followed
+    // Since the start, ascending: packets whose picture is not in this decoder, but a stand-in, or
+    // something that was made from one.
+    int64_t *spoiled;
+    int spoiled_count, spoiled_room;
+    int64_t pushed; // frame that fillers pushed out: those before it do not come out, -1 none
 };
 
 struct sc_read {
@@ -98,6 +107,7 @@ struct sc_reader_engine {
     // Atomic: set under lock, read by running background work at each packet.
     atomic_int interactive_waiting;
     atomic_uint_fast64_t decoded; // frames out of decoders
+    atomic_uint_fast64_t spared;  // stand-ins sent
     atomic_uint_fast64_t next_uid;
 };
 
@@ -112,6 +122,32 @@ int sc_group_decode(struct sc_group *group, bool wide, sc_err *err);
 // Takes all reads of frame n off the group and completes them (frame may be NULL with ret < 0).
 void sc_group_complete(struct sc_group *group, int64_t n, int ret, sc_frame *frame,
                        const sc_err *err);
+
+// Packets [from, to) of a slot whose picture, though others refer to it, none of the wanted ones
+// needs: stand-ins go to the decoder in their place.
+struct sc_plan {
+    int64_t from, to;
+    uint8_t *needed; // one each
+};
+
+// Plans the way of a slot to packet `last`; wanted() says which packets' pictures are asked for.
+// SC_OK, also where everything is needed; SC_ESTALE when the slot has passed over a picture that
+// is needed now: it must start again from its entry. SC_EIO and its like from reading.
+typedef bool sc_wanted_fn(const void *arg, int64_t packet);
+int sc_plan_make(struct sc_plan *plan, struct sc_slot *slot, int64_t last, sc_wanted_fn *wanted,
+                 const void *arg, AVPacket *pkt, sc_err *err);
+bool sc_plan_skips(const struct sc_plan *plan, int64_t packet);
+void sc_plan_free(struct sc_plan *plan);
+
+// Are references followed in this video?
+bool sc_slot_follows(sc_index *index);
+// Puts the stand-in of packet `number` into pkt, where there is one. Its picture is spoiled.
+void sc_slot_stand_in(struct sc_slot *slot, int64_t number, AVPacket *pkt);
+// For a packet behind the planned way: is its picture spoiled by those it refers to?
+bool sc_slot_spoils(struct sc_slot *slot, int64_t number, const AVPacket *pkt);
+// Makes pkt a filler behind the packet sent last, if all up to it were followed.
+bool sc_slot_fill(const struct sc_slot *slot, AVPacket *pkt);
+bool sc_slot_spoiled(const struct sc_slot *slot, int64_t packet);
 
 // Is the reader asked for frames a few steps on (1) or back (-1) from the last? Lock held.
 bool sc_reader_walks(const sc_reader *reader, int direction);
