@@ -252,9 +252,10 @@ static bool mark(sc_h264_refs *refs, const struct sc_h264_slice *s, int64_t numb
     refs->last_frame_num = s->frame_num;
     refs->last_poc = poc;
     refs->sps = s->sps;
+    bool first = !refs->started;
     refs->started = true;
     if (!s->reference)
-        return true;
+        return !first; // there would be no reference to count on from
     if (s->idr && s->long_term)
         return false;
     if (s->adaptive) {

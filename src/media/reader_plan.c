@@ -116,8 +116,8 @@ static int collect(struct references *r, struct sc_slot *slot, int64_t last, AVP
             r->room = 2 * r->room + SC_H264_MAX_REFS;
             r->to = sc_xrealloc(r->to, r->room * sizeof(*r->to));
         }
-        memcpy(r->to + r->count, to, (size_t)count * sizeof(*to));
-        r->count += (size_t)count;
+        for (int i = 0; i < count; i++)
+            r->to[r->count++] = to[i];
         r->first[k - slot->at + 1] = r->count;
     }
     return ret;
@@ -150,7 +150,8 @@ int sc_plan_make(struct sc_plan *plan, struct sc_slot *slot, int64_t last, sc_wa
         (last - slot->at < WORTHWHILE && !slot->spoiled_count))
         return SC_OK;
     size_t length = (size_t)(last - slot->at + 1);
-    struct references r = {0};
+    struct references r = {.room = SC_H264_MAX_REFS};
+    r.to = sc_xcalloc(r.room, sizeof(*r.to));
     r.first = sc_try_calloc(length + 1, sizeof(*r.first));
     plan->needed = sc_try_calloc(length, 1);
     int ret = r.first && plan->needed ? SC_OK : SC_ENOMEM;

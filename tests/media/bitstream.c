@@ -6,38 +6,15 @@
 #include <string.h>
 
 #include "../base/test.h"
+#include "bit_writer.h"
 #include "media/bits.h"
 
 // --- writing headers ----------------------------------------------------------------------------
-
-struct writer {
-    uint8_t data[256];
-    int bits;
-};
-
-static void put(struct writer *w, uint32_t value, int count)
-{
-    for (int i = count - 1; i >= 0; i--, w->bits++)
-        w->data[w->bits >> 3] |= (uint8_t)((value >> i & 1) << (7 - (w->bits & 7)));
-}
-
-static void put_ue(struct writer *w, uint32_t value)
-{
-    int length = 31 - __builtin_clz(value + 1);
-    put(w, 0, length);
-    put(w, value + 1, length + 1);
-}
 
 static void start(struct writer *w)
 {
     w->bits = (w->bits + 7) & ~7;
     put(w, 1, 24);
-}
-
-// Bytes of what was written, the last one filled up.
-static int bytes(const struct writer *w)
-{
-    return (w->bits + 7) / 8;
 }
 
 static void put_h264_sets(struct writer *w, bool interlaced)
