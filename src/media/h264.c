@@ -39,12 +39,15 @@ static void take_chroma_fields(sc_bits *b, struct sc_h264_sps *sps)
     }
 }
 
-static void take_poc_fields(sc_bits *b, struct sc_h264_sps *sps)
+// False where no picture could be read by them.
+static bool take_poc_fields(sc_bits *b, struct sc_h264_sps *sps)
 {
-    sps->poc_type = (int)sc_bits_ue(b);
-    if (sps->poc_type == 0) {
-        sps->poc_lsb_bits = (int)sc_bits_ue(b) + 4;
-    } else if (sps->poc_type == 1) {
+    uint32_t type = sc_bits_ue(b), lsb_bits = type ? 0 : sc_bits_ue(b);
+    if (type > 2 || lsb_bits > 12)
+        return false;
+    sps->poc_type = (int)type;
+    sps->poc_lsb_bits = type ? 0 : (int)lsb_bits + 4;
+    if (type == 1) {
         sc_bits_get(b, 1);
         sc_bits_se(b);
         sc_bits_se(b);
@@ -52,6 +55,7 @@ static void take_poc_fields(sc_bits *b, struct sc_h264_sps *sps)
         for (uint32_t i = 0; i < count && i < 256; i++)
             sc_bits_se(b);
     }
+    return true;
 }
 
 void sc_h264_take_sps(struct sc_h264_sets *sets, const struct sc_nal *nal)
@@ -68,13 +72,12 @@ void sc_h264_take_sps(struct sc_h264_sets *sets, const struct sc_nal *nal)
     if (has_chroma_fields(profile))
         take_chroma_fields(&b, &sps);
     uint32_t frame_num_bits = sc_bits_ue(&b);
-    take_poc_fields(&b, &sps);
+    bool order = take_poc_fields(&b, &sps);
     uint32_t refs = sc_bits_ue(&b);
     sps.gaps_allowed = sc_bits_get(&b, 1);
     uint64_t width = (uint64_t)sc_bits_ue(&b) + 1, height = (uint64_t)sc_bits_ue(&b) + 1;
     sps.frame_mbs_only = sc_bits_get(&b, 1);
-    if (id >= SC_H264_MAX_SPS || frame_num_bits > 12 || sps.poc_lsb_bits > 16 ||
-        sc_bits_overrun(&b))
+    if (id >= SC_H264_MAX_SPS || frame_num_bits > 12 || !order || sc_bits_overrun(&b))
         return;
     sps.frame_num_bits = (int)frame_num_bits + 4;
     sps.max_refs = refs < 16 ? (int)refs : 16;

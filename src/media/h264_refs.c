@@ -231,14 +231,26 @@ static void slide(sc_h264_refs *refs, const struct sc_h264_slice *s) // 8.2.5.3
     }
 }
 
-static bool mark_adaptively(sc_h264_refs *refs, const struct sc_h264_slice *s) // 8.2.5.4
+// Are its marking operations among those that are followed?
+static bool marks_simply(const struct sc_h264_slice *s)
 {
     for (int i = 0; i < s->marking_count; i++) {
         const struct sc_h264_op *m = &s->marking[i];
-        if (m->op == 4 && !m->value)
-            continue; // there are no long-term references anyway
-        if (m->op != 1 || m->value >= (1U << s->sps->frame_num_bits))
+        bool no_long_term = m->op == 4 && !m->value; // there are none anyway
+        if (!no_long_term && (m->op != 1 || m->value >= (1U << s->sps->frame_num_bits)))
             return false;
+    }
+    return true;
+}
+
+static bool mark_adaptively(sc_h264_refs *refs, const struct sc_h264_slice *s) // 8.2.5.4
+{
+    if (!marks_simply(s))
+        return false;
+    for (int i = 0; i < s->marking_count; i++) {
+        const struct sc_h264_op *m = &s->marking[i];
+        if (m->op != 1)
+            continue;
         int at = find_short(refs, s, s->frame_num - (int)m->value - 1);
         if (at >= 0)
             forget(refs, at);
@@ -286,6 +298,18 @@ static bool take_set_again(sc_h264_refs *refs, const struct sc_nal *nal)
     struct sc_h264_sets before = refs->sets;
     take_set(refs, nal);
     return !refs->started || !memcmp(&before, &refs->sets, sizeof(before));
+}
+
+void sc_h264_refs_extradata(sc_h264_refs *refs, const uint8_t *data, int size)
+{
+    struct sc_h264_sets before = refs->sets;
+    int length_size = refs->nal_length_size;
+    if (size < 7 || data[0] != 1)
+        return;
+    refs->nal_length_size = sc_nal_avcc(data, size, take_set, refs);
+    if (refs->started && (refs->nal_length_size != length_size ||
+                          memcmp(&before, &refs->sets, sizeof(before)) != 0))
+        refs->lost = true;
 }
 
 static int add_packet(sc_h264_refs *refs, int64_t number, const uint8_t *data, int size,
@@ -495,7 +519,8 @@ bool sc_h264_refs_stand_in(const sc_h264_refs *refs, AVPacket *pkt)
 {
     struct sc_h264_slice slice;
     struct sc_nal nal;
-    return first_slice(refs, pkt, &nal, &slice) && make_grey(refs, &slice, pkt);
+    return first_slice(refs, pkt, &nal, &slice) && marks_simply(&slice) &&
+           make_grey(refs, &slice, pkt);
 }
 
 bool sc_h264_refs_filler(const sc_h264_refs *refs, AVPacket *pkt)

@@ -4,6 +4,7 @@
 // some are needed only by their neighbours: the middle one of a group of B-frames. Where the
 // references can be followed, from the wanted pictures back to the entry point, such pictures are
 // replaced by stand-ins, and what is left decodes in parallel.
+#include <limits.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -66,16 +67,26 @@ void sc_slot_stand_in(struct sc_slot *slot, int64_t number, AVPacket *pkt)
     spoil(slot, number);
 }
 
+// What the next packet refers to, as sc_h264_refs_add() has it.
+static int take(struct sc_slot *slot, int64_t number, const AVPacket *pkt, int64_t *to)
+{
+    size_t size = 0;
+    const uint8_t *extra = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &size);
+    if (extra && size <= INT_MAX)
+        sc_h264_refs_extradata(slot->refs, extra, (int)size);
+    slot->refs_at = number + 1;
+    return sc_h264_refs_add(slot->refs, number, pkt->data, pkt->size, to);
+}
+
 bool sc_slot_spoils(struct sc_slot *slot, int64_t number, const AVPacket *pkt)
 {
     int64_t to[SC_H264_MAX_REFS];
     if (!slot->spoiled_count || number < slot->refs_at)
         return false;
-    int count = sc_h264_refs_add(slot->refs, number, pkt->data, pkt->size, to);
+    int count = take(slot, number, pkt, to);
     bool spoils = count < 0;
     for (int i = 0; i < count; i++)
         spoils = spoils || sc_slot_spoiled(slot, to[i]);
-    slot->refs_at = number + 1;
     if (spoils)
         spoil(slot, number);
     return spoils;
@@ -94,8 +105,7 @@ static int follow(struct sc_slot *slot, int64_t packet, AVPacket *pkt, int64_t *
 {
     int ret = sc_source_read(slot->src, packet, pkt, err);
     if (ret >= 0)
-        *count = sc_h264_refs_add(slot->refs, packet, pkt->data, pkt->size, to);
-    slot->refs_at = packet + 1;
+        *count = take(slot, packet, pkt, to);
     return ret;
 }
 

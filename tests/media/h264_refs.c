@@ -193,9 +193,9 @@ static void add_pps(struct stream *st, const struct sc_h264_pps *pps)
 }
 
 // The avcC is two units behind lengths of 16 bits.
-static void open_stream(struct stream *st)
+static int make_avcc(struct stream *st, uint8_t avcc[256])
 {
-    uint8_t avcc[256] = {1, 77, 0, 30, 0xff, 0xe1};
+    memcpy(avcc, (uint8_t[]){1, 77, 0, 30, 0xff, 0xe1}, 6);
     int size = 6;
     for (int i = 0; i < 2; i++) {
         st->size = 0;
@@ -209,8 +209,14 @@ static void open_stream(struct stream *st)
         size += st->size - 2;
     }
     st->size = 0;
+    return size;
+}
+
+static void open_stream(struct stream *st)
+{
+    uint8_t avcc[256];
     AVCodecParameters par = {
-        .codec_id = AV_CODEC_ID_H264, .extradata = avcc, .extradata_size = size};
+        .codec_id = AV_CODEC_ID_H264, .extradata = avcc, .extradata_size = make_avcc(st, avcc)};
     st->refs = sc_h264_refs_open(&par);
     assert_non_null(st->refs);
 }
@@ -254,14 +260,15 @@ static const char *take(struct stream *st, char text[256])
     return count == SC_H264_REFS_UNKNOWN ? "?" : text;
 }
 
+// expected: NULL for anything that is known.
 static void expect_packet_at(struct stream *st, const char *expected, int line)
 {
     char text[256];
     int number = (int)st->next;
     const char *found = take(st, text);
-    if (strcmp(found, expected) != 0)
+    if (expected ? strcmp(found, expected) != 0 : *found == '?')
         fail_msg("line %d: packet %d refers to \"%s\", not \"%s\"", line, number, found,
-                 expected);
+                 expected ? expected : "any");
 }
 
 #define expect_packet(st, expected) expect_packet_at(st, expected, __LINE__)
@@ -727,6 +734,153 @@ static void not_possible(void **state)
     assert_null(sc_h264_refs_open(&par));
 }
 
+// As where an MP4 changes its sample description.
+static void extradata_in_the_stream(void **state)
+{
+    (void)state;
+    struct stream st = begun();
+    uint8_t avcc[256];
+    int size = make_avcc(&st, avcc);
+    sc_h264_refs_extradata(st.refs, avcc, size); // the same again
+    sc_h264_refs_extradata(st.refs, avcc, 6);    // no avcC
+    expect(&st, P(.frame_num = 3, .poc_lsb = 6), "2");
+    st.sps.frame_num_bits = 7;
+    size = make_avcc(&st, avcc);
+    sc_h264_refs_extradata(st.refs, avcc, size);
+    add_slice(&st, P(.frame_num = 4, .poc_lsb = 8));
+    expect_packet(&st, "?");
+    sc_h264_refs_reset(st.refs);
+    sc_h264_refs_extradata(st.refs, avcc, size);
+    expect(&st, IDR, "");
+    expect(&st, P(.frame_num = 1, .poc_lsb = 2), "5");
+    done(&st);
+}
+
+// --- stand-ins and fillers ------------------------------------------------------------------------
+
+// The slice of what was made, read by the sets that came with it.
+static struct sc_h264_slice made(const struct stream *st, const AVPacket *pkt)
+{
+    static struct sc_h264_sets sets;
+    struct sc_h264_slice slice = {0};
+    struct sc_nal nal;
+    int pos = 0, units = 0;
+    bool broken = false;
+    struct writer w = {.bits = 0};
+    put_sps(&w, &st->sps);
+    sc_h264_take_sps(&sets, &(struct sc_nal){w.data, bytes(&w)});
+    while (sc_nal_next(4, pkt->data, pkt->size, &pos, &nal, &broken)) {
+        if (units++)
+            assert_true(sc_h264_slice_whole(&sets, &nal, &slice));
+        else
+            sc_h264_take_pps(&sets, &nal);
+    }
+    assert_false(broken);
+    assert_int_equal(units, 2);
+    return slice;
+}
+
+static AVPacket *packet_of(struct stream *st)
+{
+    AVPacket *pkt = av_packet_alloc();
+    assert_int_equal(av_new_packet(pkt, st->size), 0);
+    memcpy(pkt->data, st->packet, (size_t)st->size);
+    return pkt;
+}
+
+static void stand_ins_keep_their_place(void **state)
+{
+    (void)state;
+    struct stream st = begun();
+    add_slice(&st, P(.frame_num = 3, .poc_lsb = 6, marked(1, 1)));
+    AVPacket *pkt = packet_of(&st);
+    expect_packet(&st, "2");
+    pkt->pts = 77;
+    assert_true(sc_h264_refs_stand_in(st.refs, pkt));
+    struct sc_h264_slice slice = made(&st, pkt);
+    assert_int_equal(pkt->pts, 77);
+    assert_int_equal(slice.type, SC_H264_I);
+    assert_true(slice.reference && !slice.idr && slice.adaptive);
+    assert_int_equal(slice.frame_num, 3);
+    assert_int_equal(slice.poc_lsb, 6);
+    assert_int_equal(slice.marking_count, 1);
+    assert_int_equal(slice.marking[0].op, 1);
+    assert_int_equal(slice.marking[0].value, 1);
+    av_packet_free(&pkt);
+    add_slice(&st, IDR); // has none: all others go with it
+    pkt = packet_of(&st);
+    int size = pkt->size;
+    assert_false(sc_h264_refs_stand_in(st.refs, pkt));
+    assert_int_equal(pkt->size, size);
+    av_packet_free(&pkt);
+    done(&st);
+}
+
+// Whatever a slice says that is not followed is not put into a stand-in either.
+static void no_stand_in_for_what_is_not_followed(void **state)
+{
+    (void)state;
+    const struct sc_h264_op ops[] = {{2, 0}, {3, 0}, {4, 1}, {5, 0}, {6, 0}, {1, 16}};
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+        struct stream st = begun();
+        add_slice(&st, P(.frame_num = 3, .poc_lsb = 6, marked(ops[i].op, ops[i].value)));
+        AVPacket *pkt = packet_of(&st);
+        expect_packet(&st, "?");
+        assert_false(sc_h264_refs_stand_in(st.refs, pkt));
+        av_packet_free(&pkt);
+        done(&st);
+    }
+}
+
+static void fillers_come_right_behind(void **state)
+{
+    (void)state;
+    struct stream st = opened(4, 1, 1);
+    AVPacket *pkt = av_packet_alloc();
+    assert_false(sc_h264_refs_filler(st.refs, pkt)); // behind what?
+    expect(&st, IDR, "");
+    for (int n = 1; n < 20; n++)
+        expect(&st, P(.frame_num = n % 16, .poc_lsb = 2U * (uint32_t)n), NULL);
+    expect(&st, B(.frame_num = 4, .poc_lsb = 35), NULL);
+    assert_true(sc_h264_refs_filler(st.refs, pkt));
+    struct sc_h264_slice slice = made(&st, pkt);
+    assert_int_equal(slice.type, SC_H264_I);
+    assert_false(slice.reference || slice.idr);
+    assert_int_equal(slice.frame_num, 4);
+    assert_int_equal(slice.poc_lsb, 36);
+    expect(&st, P(.frame_num = 4, .poc_lsb = 40), "19"); // nothing has changed
+    add_slice(&st, P(.frame_num = 9));
+    expect_packet(&st, "?");
+    assert_false(sc_h264_refs_filler(st.refs, pkt));
+    av_packet_free(&pkt);
+    done(&st);
+}
+
+// Numbers that no standard allows, where a wrong width of a field would follow from them.
+static void orders_out_of_range(void **state)
+{
+    (void)state;
+    static const uint32_t bad[] = {13, 29, 0x7fffffff, 0xfffffffa, 0xfffffffe};
+    for (size_t i = 0; i < 2 * sizeof(bad) / sizeof(*bad); i++) {
+        struct sc_h264_sets sets = {0};
+        struct writer w = {.bits = 0};
+        bool type = i & 1; // else the bits of type 0
+        put(&w, 0x674d001e, 32);
+        put_ue(&w, 0);
+        put_ue(&w, 0);
+        put_ue(&w, type ? bad[i / 2] : 0);
+        if (!type)
+            put_ue(&w, bad[i / 2]);
+        put_ue(&w, 4);
+        put(&w, 0, 1);
+        put_ue(&w, 3);
+        put_ue(&w, 3);
+        put(&w, 0x80, 32);
+        sc_h264_take_sps(&sets, &(struct sc_nal){w.data, bytes(&w)});
+        assert_false(sets.sps[0].known);
+    }
+}
+
 // Any bytes at all, in the stream or instead of a picture: bounds hold, nothing is read outside.
 static void random_bytes(void **state)
 {
@@ -777,6 +931,11 @@ int main(void)
         cmocka_unit_test(lost_by_lengths),
         cmocka_unit_test(lost_by_kind_of_stream),
         cmocka_unit_test(not_possible),
+        cmocka_unit_test(extradata_in_the_stream),
+        cmocka_unit_test(stand_ins_keep_their_place),
+        cmocka_unit_test(no_stand_in_for_what_is_not_followed),
+        cmocka_unit_test(fillers_come_right_behind),
+        cmocka_unit_test(orders_out_of_range),
         cmocka_unit_test(random_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
