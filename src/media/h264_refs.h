@@ -29,7 +29,8 @@ void sc_h264_refs_close(sc_h264_refs **prefs);
 // Forgets all pictures: the next packet is an entry point.
 void sc_h264_refs_reset(sc_h264_refs *refs);
 
-// New extradata that comes with the next packet. What is no avcC box is passed over, as decoders do.
+// New extradata that comes with the next packet. What is no avcC box is passed over, as it is by
+// decoders.
 void sc_h264_refs_extradata(sc_h264_refs *refs, const uint8_t *data, int size);
 
 // Takes the next packet in decode order, known by its number. Returns how many packets its
