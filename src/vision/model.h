@@ -1,0 +1,52 @@
+// A detector ready to run: session, contract, preparation, labels.
+//
+// Thread-safety: sc_model_detect on one thread at a time; info is immutable after opening.
+#pragma once
+
+#include "vision/family.h"
+
+typedef struct sc_model sc_model;
+
+#define SC_MODEL_FLOOR                                                                         \
+    0.05 // scores below this are never reported: answers are filtered above it
+
+struct sc_model_params {
+    const char *name; // [A-Za-z0-9_.-]{1,64}
+    const char *path;
+    const char
+        *labels; // one a line (text, not a path), NULL = the model's own, or COCO, or numbers
+    double threshold; // 0 = the family's
+    int size;         // side of the input where the model leaves it open; 0 = 640
+    int max_batch;    // where the model leaves it open; 0 = 16
+    enum sc_provider provider;
+    int device, threads;
+    bool half;
+    const char *cache_dir;
+    sc_log *log;
+};
+
+struct sc_model_info {
+    const char *name, *family, *path;
+    int width, height; // of the input
+    int batch;         // 0 = open
+    int max_batch;     // pictures a run may have
+    int classes;
+    const char *const *labels; // classes of them
+    double threshold;
+    enum sc_element input_type;
+    const struct sc_session_info *session; // provider, reason
+    int64_t load_ns, warm_ns;              // opening; first run
+    size_t bytes;                          // the file's
+};
+
+// Loads, finds and proves the contract by a warm run. Blocks. Errors as for sessions; SC_EUNSUPPORTED
+// where no family fits, SC_EDATA where the warm run contradicts it, SC_EARG labels that do not fit.
+int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params *params,
+                  sc_err *err);
+void sc_model_close(sc_model **pmodel);
+const struct sc_model_info *sc_model_get_info(const sc_model *model);
+
+// One run over 1..max_batch pictures; a static batch is padded or run one by one. out[i] is the
+// caller's; all NULL on failure. SC_EUNSUPPORTED (pixel format), SC_EIO (device lost), SC_ENOMEM.
+int sc_model_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
+                    int count, sc_detections **out, sc_err *err);

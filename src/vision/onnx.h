@@ -1,0 +1,80 @@
+// ONNX Runtime, found and opened at run time: the library, its environment, sessions.
+//
+// Only vision/onnx.c knows the C API's slots (tested with 1.30). libonnxruntime.so.1 is looked for
+// at the option's path, then by the system's loader, then beside the program and in the working
+// folder under node_modules/onnxruntime-node/bin/napi-v*/linux/{x64,arm64}/, then under
+// PREFIX/lib/saccade.
+//
+// Thread-safety: sc_onnx is safe. A session runs on one thread at a time.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "vision/tensor.h"
+
+typedef struct sc_onnx sc_onnx;
+typedef struct sc_session sc_session;
+
+#define SC_SESSION_MAX_TENSORS 8 // inputs, outputs
+
+struct sc_onnx_info {
+    const char *path;             // of the library that was opened
+    const char *version;          // "1.30.0"
+    const char *const *providers; // compiled in, ends with NULL: "CUDAExecutionProvider", ...
+};
+
+// library: NULL or "" = look for it. SC_ENOTFOUND where there is none (err lists where it was looked
+// for and what to do), SC_EUNSUPPORTED where it is too old.
+int sc_onnx_open(sc_onnx **ponnx, const char *library, sc_log *log, sc_err *err);
+void sc_onnx_close(sc_onnx **ponnx); // after all its sessions
+const struct sc_onnx_info *sc_onnx_get_info(const sc_onnx *onnx);
+
+enum sc_provider {
+    SC_PROVIDER_AUTO,
+    SC_PROVIDER_CPU,
+    SC_PROVIDER_CUDA,
+    SC_PROVIDER_TENSORRT,
+    SC_PROVIDER_WEBGPU
+};
+
+struct sc_session_params {
+    const char *path; // the model's file, or
+    const void *data; // its bytes, size of them; borrowed for the call
+    size_t size;
+    enum sc_provider provider; // AUTO: TensorRT > CUDA > WebGPU > CPU; a named one or an error
+    int device;                // GPU number
+    int threads;               // inside one run on the CPU; 0 = all cores
+    bool half;                 // let the provider compute in float16 where it can
+    const char *cache_dir;     // for TensorRT's engines; NULL = none kept
+};
+
+struct sc_session_info {
+    int inputs, outputs;
+    struct sc_tensor_info input[SC_SESSION_MAX_TENSORS], output[SC_SESSION_MAX_TENSORS];
+    enum sc_provider provider; // the one that really runs
+    const char *provider_name; // "CPUExecutionProvider"
+    const char *reason;        // why this one: "CUDA: libcudnn.so.9 is missing; CPU instead"
+    bool half;                 // computes in float16
+};
+
+// Loads a model. Blocks, seconds for large ones. SC_EDATA (no model, or a damaged one: err says
+// what the library said), SC_EUNSUPPORTED (provider not to be had, too many inputs), SC_ENOMEM,
+// SC_EIO.
+int sc_session_open(sc_session **psession, sc_onnx *onnx,
+                    const struct sc_session_params *params, sc_err *err);
+void sc_session_close(sc_session **psession);
+const struct sc_session_info *sc_session_get_info(const sc_session *session);
+// Custom metadata of the model, NULL if there is no such key; valid while the session lives.
+const char *sc_session_metadata(const sc_session *session, const char *key);
+
+// One run. inputs: as many as info.inputs, in that order, with all sizes given. outputs: filled with
+// tensors that are valid until the next run or close. SC_EDATA (the model refuses these inputs),
+// SC_ENOMEM, SC_EIO (device lost: the session is of no more use).
+int sc_session_run(sc_session *session, const struct sc_tensor *inputs,
+                   struct sc_tensor *outputs, sc_err *err);
+
+const char *
+sc_provider_name(enum sc_provider provider); // "auto", "cpu", "cuda", "tensorrt", "webgpu"

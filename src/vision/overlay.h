@@ -1,0 +1,33 @@
+// Boxes and labels drawn on a decoded picture, in its own YUV.
+//
+// Sizes follow the displayed picture's height, so that labels are legible from 240 to 2160 lines.
+// Text by FreeType in DejaVu Sans (Debian's fonts-dejavu-core), or a built-in font where it is missing.
+// Colours are by class, or by track where there is one, with enough contrast for white or black text.
+//
+// Thread-safety: an sc_overlay belongs to one thread at a time.
+#pragma once
+
+#include "vision/detection.h"
+#include "vision/prepare.h"
+
+typedef struct sc_overlay sc_overlay;
+
+struct sc_overlay_params {
+    const char *font; // path; NULL = look for it
+};
+sc_overlay *sc_overlay_open(const struct sc_overlay_params *params); // never NULL
+void sc_overlay_close(sc_overlay **poverlay);
+// "DejaVu Sans" or "built-in".
+const char *sc_overlay_font(const sc_overlay *overlay);
+
+struct sc_overlay_labels {
+    const char *const *names; // by class; NULL = numbers
+    int count;
+    bool scores; // behind the label
+};
+
+// A copy of frame with the first `count` detections drawn on it; upright text whatever the view's
+// rotation. *out is the caller's. Formats as sc_prepare; others SC_EUNSUPPORTED. SC_ENOMEM.
+int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, const sc_frame *frame,
+                    const struct sc_view *view, const sc_detections *detections, int count,
+                    const struct sc_overlay_labels *labels, sc_err *err);
