@@ -18,7 +18,7 @@
 
 typedef struct sc_batcher sc_batcher;
 
-enum sc_priority { SC_PRIORITY_INTERACTIVE, SC_PRIORITY_LIVE, SC_PRIORITY_JOB, SC_PRIORITIES };
+enum sc_batch_priority { SC_PRIORITY_INTERACTIVE, SC_PRIORITY_LIVE, SC_PRIORITY_JOB, SC_PRIORITIES };
 
 struct sc_batch_work {
     void *in;  // borrowed by run()
@@ -46,7 +46,7 @@ typedef void sc_batch_done(void *arg, int ret, void *out, const sc_err *err);
 
 struct sc_batch_request {
     void *in; // must live until done()
-    enum sc_priority priority;
+    enum sc_batch_priority priority;
     bool drop_oldest; // a full queue drops the oldest item of this `stream` instead of refusing
     uint64_t stream;  // 0 = none
     int64_t deadline_ns; // sc_clock_now() time after which it is not begun; 0 = none
