@@ -2,43 +2,61 @@
 //
 // Batches are formed late, from what waits at that moment: no delay is added when idle, and under
 // load batches grow by themselves. Three priorities; whoever has waited `ageing_ns` is served as the
-// next higher one. The largest batch adapts: it shrinks while a run takes longer than target_ns and
-// grows again while there is room. Every item is completed exactly once.
+// next higher one, and the oldest first among equals. So, whatever else is submitted, a job is begun
+// after 2 * ageing_ns, the run then under way, and the runs of what was submitted before it.
+// The largest batch adapts: it starts at 1, doubles at most with each full batch while the time
+// measured leaves room below target_ns, and shrinks when two runs took longer than that.
+// Every item is completed exactly once.
 //
-// Thread-safety: Safe. Completions run on the batcher's thread (or in submit/cancel's caller) and
-// must not block; they may submit.
+// Two threads, both asleep when there is nothing to do: one runs, one keeps deadlines, so that a
+// waiting item expires at its deadline (to a millisecond on an idle machine) even while a long run
+// or a reopening is under way.
+//
+// Thread-safety: Safe, except that nobody may be inside or come when sc_batcher_close() is called;
+// sc_batcher_stop() is what may come in the middle. Nothing is locked while run(), reopen() and
+// done() are called. run() and reopen() are called on the running thread only, done() on either
+// thread or in the caller of submit (what it dropped), cancel and stop. done() must not block, and
+// may submit and cancel, not stop or close.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/cancel.h"
 #include "base/error.h"
 #include "base/metrics.h"
 
 typedef struct sc_batcher sc_batcher;
 
-enum sc_batch_priority { SC_PRIORITY_INTERACTIVE, SC_PRIORITY_LIVE, SC_PRIORITY_JOB, SC_PRIORITIES };
+enum sc_batch_priority {
+    SC_PRIORITY_INTERACTIVE,
+    SC_PRIORITY_LIVE,
+    SC_PRIORITY_JOB,
+    SC_PRIORITIES
+};
 
 struct sc_batch_work {
-    void *in;  // borrowed by run()
-    void *out; // set by run() where ret is SC_OK; the completion's from then on
-    int ret;   // set by run() for a single item that failed; starts as SC_OK
+    void *in;   // borrowed by run()
+    void *out;  // set by run() where ret is SC_OK; the completion's from then on
+    int ret;    // set by run() for a single item that failed; starts as SC_OK
+    sc_err err; // likewise: why; starts empty
 };
 
 struct sc_batcher_params {
-    const char *name; // label of the metrics
-    // Runs count items on the batcher's thread. A negative return fails all of them; SC_EIO means the
-    // device is lost: reopen() is called before the next run (NULL: all further items fail).
+    const char *name; // label of the metrics, [A-Za-z0-9_.-]; copied; NULL = "default"
+    // Runs count items. A negative return leaves no `out` behind. Of a batch of several that failed
+    // so, each is run again alone, so that one bad picture fails only itself; after SC_ENOMEM
+    // batches stay at half that size. SC_EIO means that the device is lost: the batch fails, and
+    // reopen() is called before the next run. Where that fails, what waits fails with its error, and
+    // so does all that comes for a second, when it is tried again. NULL: all further items fail.
     int (*run)(void *arg, struct sc_batch_work *work, int count, sc_err *err);
     int (*reopen)(void *arg, sc_err *err);
     void *arg;
-    int max_batch;       // 1 for static models
+    int max_batch;       // 1 for static models; 0 = 1
     int max_queue;       // items waiting, all priorities; 0 = 256
     int64_t target_ns;   // a run should not take longer; 0 = 100 ms
     int64_t ageing_ns;   // 0 = 500 ms
-    sc_metrics *metrics; // NULL = none
-    // NULL = the real clock; tests script time with it.
+    sc_metrics *metrics; // NULL = none; outlives the batcher
+    // NULL = sc_clock_now; tests script time with it. Called under the lock: calls nothing back.
     int64_t (*now)(void *arg);
 };
 
@@ -50,26 +68,42 @@ struct sc_batch_request {
     bool drop_oldest; // a full queue drops the oldest item of this `stream` instead of refusing
     uint64_t stream;  // 0 = none
     int64_t deadline_ns; // sc_clock_now() time after which it is not begun; 0 = none
-    sc_batch_done *done; // SC_OK; SC_ECANCELLED, SC_ETIMEOUT (deadline), run()'s errors
+    // SC_OK with out; else out is NULL and err says why: SC_ECANCELLED, SC_ETIMEOUT (deadline),
+    // SC_EBUSY (dropped for a newer one of its stream), run()'s and reopen()'s errors.
+    sc_batch_done *done;
     void *arg;
 };
 
+// SC_ENOMEM (for max_batch, or no thread could be started).
 int sc_batcher_open(sc_batcher **pbatcher, const struct sc_batcher_params *params, sc_err *err);
-// What waits completes with SC_ECANCELLED; a run under way ends first.
-void sc_batcher_close(sc_batcher **pbatcher);
+// What waits completes with SC_ECANCELLED in this call, a run under way ends first; submit fails
+// from then on. Every done() has returned afterwards, but those that other threads' cancel and
+// submit are in. Blocks for that run. A second call does nothing; one thread at a time.
+void sc_batcher_stop(sc_batcher *batcher);
+void sc_batcher_close(sc_batcher **pbatcher); // stops first
 
-// SC_EBUSY where the queue is full (done is not called; *retry_ns says when to try again). *ticket
-// (may be NULL) names the item for cancelling.
+// SC_OK: done() will be called, perhaps before this returns. Else it is not called: SC_EBUSY where
+// the queue is full (*retry_ns, may be NULL, says after how long a place should be free),
+// SC_ECANCELLED after stop. *ticket (may be NULL, never 0) names the item for cancelling; it is set
+// before done() can run. Never blocks for a run.
 int sc_batcher_submit(sc_batcher *batcher, const struct sc_batch_request *request,
                       uint64_t *ticket, int64_t *retry_ns, sc_err *err);
-// Completes a waiting item with SC_ECANCELLED before it returns; one that runs or is done is left.
+// Completes a waiting item with SC_ECANCELLED before it returns true. false: its done() was called,
+// or is just being called, or will be when the run it is in ends.
 bool sc_batcher_cancel(sc_batcher *batcher, uint64_t ticket);
 
 struct sc_batcher_stats {
-    uint64_t items, batches, cancelled, expired, refused, dropped, failed, reopened;
+    uint64_t items;     // went through run(), well or not
+    uint64_t batches;   // calls of run()
+    uint64_t cancelled; // by cancel or stop
+    uint64_t expired, dropped;
+    uint64_t refused;  // by submit, for want of room
+    uint64_t failed;   // by run() or reopen()
+    uint64_t reopened; // times that reopen() did well
     int waiting[SC_PRIORITIES];
+    int running;        // in the run under way
     int limit;          // largest batch now
-    int64_t run_ns;     // moving average of a run
+    int64_t run_ns;     // moving average of a run; 0 = none yet
     uint64_t sizes[65]; // batches by size; 64 and more in the last
 };
 void sc_batcher_get_stats(sc_batcher *batcher, struct sc_batcher_stats *stats);
