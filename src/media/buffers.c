@@ -138,7 +138,8 @@ static int64_t lay_out(AVCodecContext *ctx, const AVFrame *frame, int linesize[4
     int width = frame->width, height = frame->height, align[AV_NUM_DATA_POINTERS];
     ptrdiff_t rows[4] = {0};
     int64_t total = 0;
-    avcodec_align_dimensions2(ctx, &width, &height, align);
+    if (ctx)
+        avcodec_align_dimensions2(ctx, &width, &height, align);
     int ret = av_image_fill_linesizes(linesize, frame->format, width);
     for (int i = 0; i < 4 && ret >= 0; i++) {
         linesize[i] = FFALIGN(linesize[i], ALIGN);
@@ -157,7 +158,7 @@ int sc_buffers_get(sc_buffers *buffers, AVCodecContext *ctx, AVFrame *frame)
     size_t plane[4] = {0};
     int64_t total = lay_out(ctx, frame, linesize, plane);
     if (total < LEAST)
-        return avcodec_default_get_buffer2(ctx, frame, 0);
+        return ctx ? avcodec_default_get_buffer2(ctx, frame, 0) : av_frame_get_buffer(frame, 0);
     frame->buf[0] = allocate(buffers, (size_t)FFALIGN(total, 4096));
     if (!frame->buf[0])
         return AVERROR(ENOMEM);

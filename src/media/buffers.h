@@ -17,5 +17,6 @@ sc_buffers *sc_buffers_ref(sc_buffers *buffers);
 void sc_buffers_unref(sc_buffers **pbuffers);
 
 // Gives frame memory for its format, width and height as ctx wants it aligned, as
-// AVCodecContext.get_buffer2 does. 0 or an AVERROR.
+// AVCodecContext.get_buffer2 does; without ctx (NULL), rows of a multiple of 64 bytes. 0 or an
+// AVERROR.
 int sc_buffers_get(sc_buffers *buffers, AVCodecContext *ctx, AVFrame *frame);

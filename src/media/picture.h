@@ -47,6 +47,17 @@ struct sc_picture_info {
     bool tone_mapped;  // HDR was turned into SDR
 };
 
+// How a frame's samples are to be read, by the rules above.
+struct sc_picture_colour {
+    bool rgb, gray;          // else Y'CbCr
+    bool full;               // full range
+    bool hdr;                // PQ or HLG
+    int matrix;              // enum AVColorSpace
+    int transfer, primaries; // enum AVColorTransferCharacteristic, AVColorPrimaries
+};
+// SC_EUNSUPPORTED (pixel format, size). Pure.
+int sc_picture_get_colour(struct sc_picture_colour *colour, const AVFrame *av, sc_err *err);
+
 typedef struct sc_picture_ctx sc_picture_ctx;
 sc_picture_ctx *sc_picture_ctx_new(void);        // never NULL
 void sc_picture_ctx_free(sc_picture_ctx **pctx); // NULL and &NULL allowed; writes NULL

@@ -178,6 +178,22 @@ int sc_source_describe(struct sc_source *src, const AVFrame *av, sc_err *err)
     return 0;
 }
 
+int sc_picture_get_colour(struct sc_picture_colour *colour, const AVFrame *av, sc_err *err)
+{
+    struct sc_source src;
+    int ret = sc_source_describe(&src, av, err);
+    *colour = (struct sc_picture_colour){
+        .rgb = src.img.family == SC_FAMILY_RGB,
+        .gray = src.img.family == SC_FAMILY_GRAY,
+        .full = src.img.full,
+        .hdr = src.hdr,
+        .matrix = src.img.matrix,
+        .transfer = src.transfer,
+        .primaries = src.primaries,
+    };
+    return ret;
+}
+
 // Repeats the last column and row of plane p out to the padded size.
 static void pad_plane(struct sc_image *img, int p)
 {

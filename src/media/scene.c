@@ -148,7 +148,7 @@ void sc_scene_render(sc_scene *scene, int64_t n, AVFrame *frame)
     sc_figures_draw(frame, &scene->view, &scene->look, &scene->match);
     sc_light_apply(scene->light, n, frame);
     if (!scene->params.no_overlay) {
-        sc_overlay_draw(frame, &scene->match, &scene->look, n);
+        sc_scoreboard_draw(frame, &scene->match, &scene->look, n);
         sc_stamp_draw(frame, n);
     }
     tag(frame, n);

@@ -159,6 +159,6 @@ void sc_light_apply(struct sc_light *light, int64_t n, AVFrame *frame);
 
 // ---- text ----
 
-void sc_overlay_draw(AVFrame *frame, const struct sc_match *match, const struct sc_look *look,
-                     int64_t n);
+void sc_scoreboard_draw(AVFrame *frame, const struct sc_match *match,
+                        const struct sc_look *look, int64_t n);
 void sc_stamp_draw(AVFrame *frame, int64_t n);

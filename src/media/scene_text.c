@@ -55,8 +55,8 @@ static int draw_text(AVFrame *frame, const char *text, int x, int y, int scale,
 }
 
 // [home kit] RED 1-0 BLU [away kit] | 37:12 | #000123, where the picture is wide enough.
-void sc_overlay_draw(AVFrame *frame, const struct sc_match *match, const struct sc_look *look,
-                     int64_t n)
+void sc_scoreboard_draw(AVFrame *frame, const struct sc_match *match,
+                        const struct sc_look *look, int64_t n)
 {
     char score[16], clock[16], number[24];
     int scale = FFMAX(1, frame->height / 360), seconds = (int)(match->clock + match->time);

@@ -26,8 +26,14 @@ struct sc_overlay_labels {
     bool scores; // behind the label
 };
 
-// A copy of frame with the first `count` detections drawn on it; upright text whatever the view's
-// rotation. *out is the caller's. Formats as sc_prepare; others SC_EUNSUPPORTED. SC_ENOMEM.
-int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, const sc_frame *frame,
+#define SC_OVERLAY_MOST 1000 // detections drawn, the first ones
+
+// A copy of frame with the first `count` detections drawn on it (the frame itself where there are
+// none); upright text whatever the view's rotation. Detections are in pixels of the displayed
+// picture; the view's crop does not matter. *out is the caller's, NULL on failure. Labels are any
+// bytes: cut where they are long, U+FFFD for invalid UTF-8, controls left out. The pixel format
+// stays, except for packed bits, palettes, floats and the like, which become planar RGB.
+// SC_EUNSUPPORTED (pixel format), SC_ENOMEM.
+int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
                     const struct sc_view *view, const sc_detections *detections, int count,
                     const struct sc_overlay_labels *labels, sc_err *err);
