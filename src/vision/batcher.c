@@ -234,6 +234,8 @@ static void finish_batch(sc_batcher *batcher, int count)
     pthread_mutex_unlock(&batcher->lock);
     for (int i = 0; i < count; i++) {
         struct sc_batch_work *work = &batcher->work[i];
+        if (work->ret < 0) // keeps what run() said
+            sc_fail(&work->err, work->ret, "%s", sc_strerror(work->ret));
         complete(batcher->batch[i], work->ret, work->out, &work->err);
     }
 }
