@@ -32,6 +32,7 @@ const ADVICE = {
     422: 'Check the file: does it play elsewhere, and is it complete?',
     429: 'Wait a moment, then try again.',
     503: 'The server is busy. Wait a moment, then try again.',
+    501: 'Run “npm ci” in Saccade\u2019s folder or name ONNX Runtime\u2019s library in the settings; “saccade doctor” says more.',
     507: 'Free some disk space on the server, then try again.',
 };
 
@@ -43,6 +44,7 @@ export class Problem extends Error {
         this.detail = detail || '';
         this.field = field || '';
         this.advice = ADVICE[status] || 'Try again. If it stays so, look at the server\u2019s log.';
+        this.after = 0; // seconds after which the server wants to be asked again, 0 = it did not say
     }
 
     // Whether the same request may succeed later.
@@ -109,7 +111,9 @@ export async function request(path, options = {}) {
         const response = await reach(path, options);
         if (response.ok) return response;
         if (response.status === 401 && await unlock(used)) continue;
-        throw Problem.from(response.status, await response.text().catch(() => ''));
+        const problem = Problem.from(response.status, await response.text().catch(() => ''));
+        problem.after = Number(response.headers.get('Retry-After')) || 0;
+        throw problem;
     }
 }
 
@@ -124,6 +128,32 @@ async function reach(path, options) {
         setReachable(false);
         throw new Problem(0);
     }
+}
+
+// Posts a form and tells how much of it is sent, 0..1: fetch says nothing about that. Resolves to the
+// answer's JSON.
+export async function postForm(path, form, { progress, signal }) {
+    for (;;) {
+        const used = token();
+        const xhr = await sendForm(path, form, progress, signal);
+        if (xhr.status >= 200 && xhr.status < 300) return JSON.parse(xhr.responseText);
+        if (xhr.status === 401 && await unlock(used)) continue;
+        throw Problem.from(xhr.status, xhr.responseText);
+    }
+}
+
+function sendForm(path, form, progress, signal) {
+    return new Promise((resolve, reject) => {
+        const xhr = new XMLHttpRequest();
+        xhr.open('POST', path);
+        for (const [name, value] of Object.entries(authorization())) xhr.setRequestHeader(name, value);
+        xhr.upload.onprogress = (event) => progress(event.loaded / event.total);
+        xhr.onload = () => resolve(xhr);
+        xhr.onerror = () => reject(new Problem(0));
+        xhr.onabort = () => reject(new DOMException('cancelled', 'AbortError'));
+        signal.addEventListener('abort', () => xhr.abort(), { once: true });
+        xhr.send(form);
+    });
 }
 
 export const getJson = (path, options) => request(path, options).then((answer) => answer.json());

@@ -1,5 +1,7 @@
 // The page's start: where the address points, what is dropped, and whether the server is there.
 import * as api from './api.js';
+import * as detect from './detect.js';
+import * as models from './models.js';
 import * as uploads from './uploads.js';
 import { $, copy, toast } from './ui.js';
 import * as videos from './videos.js';
@@ -80,6 +82,7 @@ api.server.addEventListener('locked', () => {
 });
 
 async function load() {
+    models.refresh().catch(() => {});
     try {
         await videos.refresh();
     } catch (error) {
@@ -137,6 +140,7 @@ $('copy-curl').addEventListener('click', () => copy(command, 'Command'));
 $('more').addEventListener('click', () => videos.more().catch((error) => say(error.text)));
 
 viewer.start();
+detect.start();
 addEventListener('hashchange', route);
 route();
 load();

@@ -12,8 +12,10 @@ const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
 
 export class Timeline {
     // times: seconds of each frame, ascending; keyframes, cached: frame numbers and [first, last]
-    constructor(canvas) {
+    // drawn() is called after every drawing, so that what stands below can follow.
+    constructor(canvas, drawn) {
         this.canvas = canvas;
+        this.drawn = drawn;
         this.context = canvas.getContext('2d');
         this.reset([0], 1);
         new ResizeObserver(() => this.resize()).observe(canvas);
@@ -94,6 +96,7 @@ export class Timeline {
         if (this.zoomed) this.drawStretch(color);
         if (this.over !== null) this.drawLine(this.over, color('--ink'), false);
         this.drawLine(this.at, color('--accent'), true);
+        this.drawn();
     }
 
     drawTrack(color) {

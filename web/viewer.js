@@ -3,6 +3,9 @@
 // Two frame numbers rule it: `at`, the frame that was chosen, and `over`, the one under the
 // pointer while it is on the timeline. The picture, its number and its time on the page always
 // come from the same answer of the server, so they cannot disagree.
+//
+// `scrubber` fires "opened" and "closed" for a video, "shown" when another picture is on the stage,
+// and "moved" when the timeline was drawn anew; scene() says what is there then.
 import { framePath, getJson, request, videoPath } from './api.js';
 import * as pictures from './pictures.js';
 import { Strip } from './strip.js';
@@ -16,7 +19,9 @@ const AHEAD = 3;        // neighbours fetched in the direction of travel
 const INDEX_PAGE = 200000; // frames asked for at once
 const INDEX_MOST = 1000000; // what the server gives at once
 
-const timeline = new Timeline($('timeline').querySelector('canvas'));
+export const scrubber = new EventTarget();
+const fire = (type) => scrubber.dispatchEvent(new Event(type));
+const timeline = new Timeline($('timeline').querySelector('canvas'), () => fire('moved'));
 const strip = new Strip($('strip'), (n) => go(n));
 const state = { video: null, times: [], keyframes: [], at: 0, over: null, shown: null };
 let restTimer;
@@ -25,6 +30,13 @@ let cacheTimer;
 let opening = null; // AbortController of the video being opened
 
 export const current = () => state.video?.id;
+
+// The video with its frames' times in seconds, the frame of the picture shown (undefined: none yet),
+// the frame pointed at or chosen, and the stretch of time on the timeline.
+export const scene = () => ({
+    video: state.video, times: timeline.times, duration: timeline.duration,
+    shown: state.shown?.n, target: target(), from: timeline.from, span: timeline.span,
+});
 
 // Shows the video at frame n. Rejects with a Problem if there is no such video.
 export async function open(id, n) {
@@ -48,7 +60,9 @@ export function close() {
     pictures.lookAway();
     pictures.drop('near');
     strip.clear();
+    if (!state.video) return;
     state.video = null;
+    fire('closed');
 }
 
 async function readIndex(id, signal) {
@@ -78,6 +92,7 @@ function begin(video, { times, keyframes }, n) {
     sizeCanvas();
     showZoom();
     strip.begin(video, times.length, new Set(keyframes));
+    fire('opened');
     aim();
     chosen();
 }
@@ -172,6 +187,7 @@ function tell(picture) {
     $('chip-key').classList.toggle('on', key);
     $('chip-cache').textContent = `${picture.cache || '–'} ${milliseconds(picture.seconds)}`;
     $('chip-cache').dataset.state = picture.cache;
+    fire('shown');
 }
 
 function milliseconds(seconds) {
@@ -241,7 +257,7 @@ async function refreshCached() {
     }
 }
 
-// --- the pointer on the timeline ---------------------------------------------------------
+// --- the pointer on the timeline, or on the chart below it -------------------------------
 
 let dragging = false;
 let pointerFrame = 0;
@@ -286,7 +302,7 @@ function leave() {
 function press(event) {
     if (event.button !== 0 || !state.video) return;
     dragging = true;
-    $('timeline').setPointerCapture(event.pointerId);
+    event.currentTarget.setPointerCapture(event.pointerId);
     placeBubble(underPointer(event));
     state.at = underPointer(event);
     state.over = null;
@@ -350,7 +366,7 @@ function move(name) {
 }
 
 function pressKey(event) {
-    const elsewhere = event.target.closest('input, textarea, dialog, [data-typing]');
+    const elsewhere = event.target.closest('input:not([type="checkbox"]), select, textarea, dialog');
     if (!state.video || elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
     if (ZOOMS[event.key]) return void zoom(ZOOMS[event.key]);
     const onTimeline = event.target === $('timeline');
@@ -427,14 +443,19 @@ function resized() {
     aim();
 }
 
+// The element lies on the same axis as the timeline, as wide and at the same left.
+function scrubOn(node) {
+    node.addEventListener('pointermove', point);
+    node.addEventListener('pointerdown', press);
+    node.addEventListener('pointerup', release);
+    node.addEventListener('pointercancel', release);
+    node.addEventListener('pointerleave', () => { if (!dragging) leave(); });
+    node.addEventListener('wheel', turnWheel, { passive: false });
+}
+
 export function start() {
-    const slider = $('timeline');
-    slider.addEventListener('pointermove', point);
-    slider.addEventListener('pointerdown', press);
-    slider.addEventListener('pointerup', release);
-    slider.addEventListener('pointercancel', release);
-    slider.addEventListener('pointerleave', () => { if (!dragging) leave(); });
-    slider.addEventListener('wheel', turnWheel, { passive: false });
+    scrubOn($('timeline'));
+    scrubOn($('chart'));
     $('fit').addEventListener('click', () => zoom(Infinity));
     document.addEventListener('keydown', pressKey);
     for (const button of document.querySelectorAll('[data-go]')) {

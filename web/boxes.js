@@ -1,0 +1,50 @@
+// Boxes over the picture, and the same as a list for those who do not see them.
+import { $, element } from './ui.js';
+
+const LABEL = 18; // CSS pixels that a label takes above its box
+
+// Neighbouring classes lie far apart on the circle of hues.
+export const hue = (number) => (number * 137.508 + 29) % 360;
+
+export const percent = (score) => `${Math.round(score * 100)}\u202f%`;
+
+// detections: by falling score, of a picture of width x height pixels.
+export function draw({ width, height, detections }) {
+    const place = $('boxes');
+    const [wide, high] = [place.clientWidth / width, place.clientHeight / height];
+    const boxes = detections.map((one) => box(one, { width, height, wide, high }));
+    // The surest lies on top.
+    place.replaceChildren(...boxes.toReversed());
+    $('found').replaceChildren(...detections.map((one, i) => row(one, boxes[i])));
+}
+
+export function clear() {
+    $('boxes').replaceChildren();
+    $('found').replaceChildren();
+}
+
+function box({ class: number, label, score, box: [x1, y1, x2, y2] }, { width, height, wide, high }) {
+    const node = element('div', { class: 'box' }, element('span', {}, `${label} ${percent(score)}`));
+    node.style.setProperty('--hue', hue(number));
+    node.style.left = `${100 * x1 / width}%`;
+    node.style.top = `${100 * y1 / height}%`;
+    node.style.width = `${100 * (x2 - x1) / width}%`;
+    node.style.height = `${100 * (y2 - y1) / height}%`;
+    // A label stays on the picture: inside at the top, leftwards at the right edge.
+    node.classList.toggle('inside', y1 * high < LABEL);
+    node.classList.toggle('leftwards', (width - x1) * wide < 110);
+    return node;
+}
+
+function row({ class: number, label, score, box: [x1, y1, x2, y2] }, lit) {
+    const [x, y, w, h] = [x1, y1, x2 - x1, y2 - y1].map(Math.round);
+    const light = (on) => () => lit.classList.toggle('lit', on);
+    const node = element('li', { onpointerenter: light(true), onpointerleave: light(false) },
+        element('i', { 'aria-hidden': 'true' }),
+        element('span', { class: 'name' }, label), ' ',
+        element('span', {}, percent(score)),
+        element('span', { class: 'facts', 'aria-hidden': 'true' }, `${w}×${h}`),
+        element('span', { class: 'sr' }, `, ${w} by ${h} pixels, ${x} from the left, ${y} from the top`));
+    node.style.setProperty('--hue', hue(number));
+    return node;
+}
