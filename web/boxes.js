@@ -3,8 +3,8 @@ import { $, element } from './ui.js';
 
 const LABEL = 18; // CSS pixels that a label takes above its box
 
-// Neighbouring classes lie far apart on the circle of hues.
-export const hue = (number) => (number * 137.508 + 29) % 360;
+// Neighbouring classes, and the commonest of COCO, lie far apart on the circle of hues.
+export const hue = (number) => (number * 131.3 + 250) % 360;
 
 export const percent = (score) => `${Math.round(score * 100)}\u202f%`;
 

@@ -56,7 +56,7 @@ export class Chart {
         const color = (name) => () => getComputedStyle(this.node).getPropertyValue(name).trim();
         const none = () => null;
         return {
-            width, height, padding: [8, 0, 0, 0], legend: { show: false },
+            width, height, padding: [8, 0, 0, 0], legend: { show: false }, drawOrder: ['series', 'axes'],
             cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, bind: Object.fromEntries(POINTER.map((name) => [name, none])) },
             scales: {
                 x: { time: false, range: () => [this.from, this.from + this.span] },

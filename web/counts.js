@@ -5,6 +5,18 @@ import { clamp } from './ui.js';
 const LAYERS = 6; // classes drawn by themselves; the rarer ones share one more
 export const OTHER = -1;
 
+// Which detections are shown: from the threshold up, and of no class that is hidden.
+export class Filter {
+    threshold = 0.25;
+    hidden = new Set(); // classes; OTHER stands for all that are not in `named`
+    named = new Set();
+
+    shows({ score, class: number }) {
+        if (score < this.threshold || this.hidden.has(number)) return false;
+        return !this.hidden.has(OTHER) || this.named.has(number);
+    }
+}
+
 // Every how many frames a stretch of `count` is counted: a power of two, so that finer counts of
 // parts meet the coarse one of the whole.
 export function pace(count, points) {
@@ -20,7 +32,7 @@ export function missing(found, first, last, every) {
 }
 
 // The classes by falling number of objects: [{class, label, total}], the rarest as one.
-export function rank(found, threshold) {
+export function rank(found, { threshold }) {
     const classes = new Map();
     for (const n of found.known()) {
         for (const one of found.get(n).detections) {
@@ -36,42 +48,41 @@ export function rank(found, threshold) {
     return [...sorted.slice(0, LAYERS), { class: OTHER, label: `${sorted.length - LAYERS} others`, total }];
 }
 
-// For each layer the sum of itself and those below it, at each x; null where nothing is known.
-// A frame's count holds to the next frame, or for `every` frames where that is not known.
-export function stack(found, { classes, hidden, threshold, every, times, duration }) {
+// The layers over time: xs in seconds, and for each class the sum of itself and those before it;
+// null where nothing is known. A frame's count holds to the next frame that is known, but for no
+// more than `every` frames.
+export function stack(found, { classes, filter, every, times, duration }) {
     const place = new Map(classes.map((each, i) => [each.class, i]));
-    const other = place.get(OTHER);
     const xs = [];
     const layers = classes.map(() => []);
-    const known = found.known();
-    const end = (n) => times[n] ?? duration;
-    const push = (x, values) => {
+    const push = (x, sums) => {
         xs.push(x);
-        layers.forEach((layer, i) => layer.push(values && values[i]));
+        layers.forEach((layer, i) => layer.push(sums && sums[i]));
     };
+    const known = found.known();
     known.forEach((n, i) => {
-        const values = new Array(classes.length).fill(0);
-        for (const one of found.get(n).detections) {
-            if (one.score < threshold || hidden.has(one.class)) continue;
-            const layer = place.get(one.class) ?? other;
-            if (layer !== undefined && !hidden.has(classes[layer].class)) values[layer]++;
-        }
-        for (let j = 1; j < values.length; j++) values[j] += values[j - 1];
-        push(times[n], values);
+        const sums = sumsOf(found.get(n).detections.filter((one) => filter.shows(one)), place);
+        push(times[n], sums);
         const next = known[i + 1] ?? Infinity;
         if (next - n <= every) return;
-        push(clamp(end(n + every), times[n], duration), values);
+        push(clamp(times[n + every] ?? duration, times[n], duration), sums);
         if (next < Infinity) push((xs.at(-1) + times[next]) / 2, null);
     });
     return { xs, layers };
 }
 
+function sumsOf(detections, place) {
+    const sums = new Array(place.size).fill(0);
+    for (const one of detections) sums[place.get(one.class) ?? place.get(OTHER)]++;
+    for (let i = 1; i < sums.length; i++) sums[i] += sums[i - 1];
+    return sums;
+}
+
 // The frame with most objects: {n, count}; null when nothing is known.
-export function peak(found, threshold, hidden) {
+export function peak(found, filter) {
     let most = null;
     for (const n of found.known()) {
-        const count = found.get(n).detections
-            .filter((one) => one.score >= threshold && !hidden.has(one.class)).length;
+        const count = found.get(n).detections.filter((one) => filter.shows(one)).length;
         if (!most || count > most.count) most = { n, count };
     }
     return most;

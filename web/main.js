@@ -72,6 +72,7 @@ api.server.addEventListener('found', () => {
     hush();
     load();
     viewer.again();
+    detect.again();
 });
 api.server.addEventListener('locked', () => {
     say('This server asks for a token before it shows anything.', 'Enter the token', () => {

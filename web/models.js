@@ -122,6 +122,7 @@ async function add(form, signal) {
     };
     progress(0);
     const { name } = await postForm(PATH, form, { progress, signal });
+    progress(1); // a small file may be sent before any progress was told
     const model = await settled(name, signal);
     if (model.state === 'failed') throw new Problem(422, { title: `${name} cannot be used`, detail: model.reason });
     choose(name);

@@ -72,9 +72,12 @@ export class Timeline {
         return (this.times[n] - this.from) / this.span * this.width;
     }
 
-    // The frame on screen at that place: the last one that starts at or before it.
     frameAt(x) {
-        const seconds = this.from + clamp(x / Math.max(this.width, 1), 0, 1) * this.span;
+        return this.frameOn(this.from + clamp(x / Math.max(this.width, 1), 0, 1) * this.span);
+    }
+
+    // The frame on screen at that second: the last one that starts at or before it.
+    frameOn(seconds) {
         let [low, high] = [0, this.times.length - 1];
         while (low < high) {
             const middle = (low + high + 1) >> 1;

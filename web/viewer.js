@@ -32,10 +32,12 @@ let opening = null; // AbortController of the video being opened
 export const current = () => state.video?.id;
 
 // The video with its frames' times in seconds, the frame of the picture shown (undefined: none yet),
-// the frame pointed at or chosen, and the stretch of time on the timeline.
+// the frame pointed at or chosen, and the stretch of time on the timeline; frameAt(seconds) is the
+// frame on screen then.
 export const scene = () => ({
     video: state.video, times: timeline.times, duration: timeline.duration,
     shown: state.shown?.n, target: target(), from: timeline.from, span: timeline.span,
+    frameAt: (seconds) => timeline.frameOn(seconds),
 });
 
 // Shows the video at frame n. Rejects with a Problem if there is no such video.

@@ -5,6 +5,7 @@ export function accessibleNames() {
     const wrong = [];
     for (const node of document.querySelectorAll('button, a[href], input, canvas, [role]')) {
         if (!node.checkVisibility({ visibilityProperty: true }) || node.closest('[aria-hidden="true"]')) continue;
+        if (node.parentElement.closest('[role="img"]')) continue; // parts of a picture
         const label = node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim()
             || document.getElementById(node.getAttribute('aria-labelledby') || '')?.textContent;
         if (!label && node.getAttribute('role') !== 'status') wrong.push(node.outerHTML.slice(0, 80));
