@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/detections.h"
+#include "app/detector.h"
 #include "app/videos_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -25,6 +27,9 @@ struct sc_app {
     sc_keys *keys;
     sc_pool *pool;
     sc_reader_engine *engine;
+    sc_detector *detector; // NULL where the caller brought another
+    sc_models *models;
+    sc_inference *inference;
     sc_videos *videos;
 };
 
@@ -148,6 +153,35 @@ static int open_workers(sc_app *app, sc_err *err)
     return 0;
 }
 
+static int open_models(sc_app *app, const struct sc_app_params *params, sc_err *err)
+{
+    const struct sc_models_settings *settings =
+        sc_options_get(params->options, &sc_models_options);
+    struct sc_models_params models = {
+        .settings = settings,
+        .data_dir = app->settings->data_dir,
+        .ops = params->detector,
+        .ops_arg = params->detector_arg,
+        .log = app->log,
+        .metrics = app->metrics,
+    };
+    if (!models.ops) {
+        app->detector = sc_detector_new(settings->library, app->log);
+        models.ops = &sc_detector_onnx;
+        models.ops_arg = app->detector;
+    }
+    int ret = sc_models_open(&app->models, &models, err);
+    if (ret)
+        return ret;
+    return sc_inference_open(&app->inference,
+                             &(struct sc_inference_params){
+                                 .cache_bytes = (size_t)settings->detection_cache,
+                                 .models = app->models,
+                                 .metrics = app->metrics,
+                             },
+                             err);
+}
+
 static int open_videos(sc_app *app, bool fresh, sc_err *err)
 {
     char *index_dir = in_folder(app, "index");
@@ -161,6 +195,7 @@ static int open_videos(sc_app *app, bool fresh, sc_err *err)
                                  .rows = app->rows,
                                  .blobs = app->blobs,
                                  .engine = app->engine,
+                                 .inference = app->inference,
                                  .index_dir = index_dir,
                                  .threads = app->threads,
                                  .fresh = fresh,
@@ -229,6 +264,8 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
     if (!ret)
         ret = open_workers(app, err);
     if (!ret)
+        ret = open_models(app, params, err);
+    if (!ret)
         ret = open_videos(app, fresh, err);
     if (ret) {
         sc_app_close(&app);
@@ -243,6 +280,8 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
 
 void sc_app_stop(sc_app *app)
 {
+    if (app->inference)
+        sc_inference_stop(app->inference);
     if (app->videos)
         sc_videos_stop(app->videos);
 }
@@ -257,6 +296,9 @@ void sc_app_close(sc_app **papp)
     // The pool's tasks use videos; what runs still ends before they go.
     sc_pool_close(&app->pool);
     sc_videos_close(&app->videos);
+    sc_inference_close(&app->inference);
+    sc_models_close(&app->models);
+    sc_detector_free(&app->detector);
     sc_reader_engine_close(&app->engine);
     sc_keys_close(&app->keys);
     sc_blobs_close(&app->blobs);
@@ -298,6 +340,16 @@ sc_keys *sc_app_keys(sc_app *app)
 sc_reader_engine *sc_app_engine(sc_app *app)
 {
     return app->engine;
+}
+
+sc_models *sc_app_models(sc_app *app)
+{
+    return app->models;
+}
+
+sc_inference *sc_app_inference(sc_app *app)
+{
+    return app->inference;
 }
 
 sc_videos *sc_app_videos(sc_app *app)

@@ -1,7 +1,7 @@
 // The running product: everything a server or a command needs, opened and closed in order.
 //
-// Opens, in order: log, metrics, stores (data folder), pools, the frame reader, the videos; closes
-// in reverse. Holds no HTTP.
+// Opens, in order: log, metrics, stores (data folder), pools, the frame reader, models, detections,
+// the videos; closes in reverse. Holds no HTTP.
 //
 // Thread-safety: Safe after open; close must come last.
 #pragma once
@@ -15,6 +15,9 @@
 
 typedef struct sc_app sc_app;
 typedef struct sc_videos sc_videos;
+typedef struct sc_models sc_models;
+typedef struct sc_inference sc_inference;
+struct sc_detector_ops;
 
 // What sc_options_get(options, &sc_app_options) points to. The log rows are read by whoever opens
 // the log.
@@ -35,12 +38,16 @@ struct sc_app_settings {
 extern const sc_option_group sc_app_options;
 
 struct sc_app_params {
-    const sc_options *options; // must hold sc_app_options
+    const sc_options *options; // must hold sc_app_options and sc_models_options
     sc_log *log;               // the root log, borrowed for the app's life
+    // What loads and runs models; NULL = ONNX Runtime. For tests.
+    const struct sc_detector_ops *detector;
+    void *detector_arg;
 };
 
 // Blocks: opens stores, reconciles them (leftovers of a crash are removed and logged), maps the
-// indexes of all videos and rebuilds those that are missing or broken (progress is logged).
+// indexes of all videos and rebuilds those that are missing or broken (progress is logged). Models
+// are loaded in the background afterwards.
 // SC_EIO, SC_EDENIED, SC_EDATA, SC_ESTALE with err saying which path and what to do; another
 // server on the same data folder gives SC_EBUSY.
 int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err);
@@ -57,6 +64,8 @@ sc_metrics *sc_app_metrics(sc_app *app);
 sc_pool *sc_app_pool(sc_app *app);
 sc_keys *sc_app_keys(sc_app *app);
 sc_reader_engine *sc_app_engine(sc_app *app);
+sc_models *sc_app_models(sc_app *app);
+sc_inference *sc_app_inference(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
 
 struct sc_app_status {

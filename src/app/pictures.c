@@ -1,8 +1,10 @@
 // Making pictures: answer cache, one flight for equal requests, decode, encode, hand out.
 //
-// A flight is one picture in the making with everybody who waits for it. It asks the reader for
-// the frame, whose callback posts the encoding to the pool; the encoder's task keeps the answer
-// and completes the waiters. Nothing here blocks but the encoder.
+// A flight is one picture in the making with everybody who waits for it. It asks for what a model
+// finds, if that is wanted, then the reader for the frame, whose callback posts the encoding to the
+// pool; the encoder's task keeps the answer and completes the waiters. Nothing here blocks but the
+// encoder.
+#include "app/detections.h"
 #include "app/videos_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,7 +25,8 @@ struct flight {
     sc_video *video; // referenced
     sc_key key;
     int64_t n;
-    struct sc_picture_params params;
+    struct sc_picture_query query; // with a reference to its instance
+    int flags;                     // for the reader
     char etag[40];
     bool rgb;        // packed RGB, neither shared nor cached
     bool background; // yields to others, so others do not join it
@@ -34,11 +37,12 @@ struct flight {
     struct waiter *waiters;
 
     // Owned by whoever carries the flight on: reader callback, then pool task.
+    sc_detections *found;
     sc_frame *frame;
     sc_answer *answer;
     int ret;
     sc_err err;
-    int64_t decode_ns;
+    int64_t inference_ns, decode_ns;
 };
 
 // Encoder scratch memory, most recently used last.
@@ -81,6 +85,7 @@ void sc_answer_unref(sc_answer **panswer)
     if (!sc_ref_dec(&answer->ref))
         return;
     sc_buf_unref(&answer->body);
+    sc_detections_unref(&answer->found);
     free(answer);
 }
 
@@ -155,6 +160,8 @@ static void land(struct flight *flight)
         waiter = next;
     }
     sc_answer_unref(&flight->answer);
+    sc_detections_unref(&flight->found);
+    sc_instance_unref(&flight->query.instance);
     sc_video *video = flight->video;
     free(flight);
     sc_video_unref(&video); // last: pics may end with it
@@ -170,29 +177,45 @@ static int spare_threads(sc_pictures *pics)
     return alone ? sc_pool_threads(pool) : 1;
 }
 
-static void make_answer(struct flight *flight)
+static void encode(struct flight *flight, sc_answer *answer)
 {
     sc_pictures *pics = flight->pics;
     sc_picture_ctx *ctx = take_context(&pics->contexts);
+    atomic_fetch_add(&pics->encoding, 1);
+    flight->query.picture.threads = spare_threads(pics);
+    flight->ret = (flight->rgb ? sc_picture_rgb : sc_picture_encode)(
+        ctx, &answer->body, &answer->info, flight->frame, &flight->query.picture, &flight->err);
+    atomic_fetch_sub(&pics->encoding, 1);
+    give_context(&pics->contexts, ctx);
+}
+
+// What the picture is, beside its bytes.
+static void describe(const struct flight *flight, sc_answer *answer)
+{
+    answer->format = flight->query.picture.format;
+    answer->n = flight->n;
+    answer->verified = flight->frame->verified;
+    answer->decode_ns = flight->decode_ns;
+    answer->inference_ns = flight->inference_ns;
+    answer->found = sc_detections_ref(flight->found);
+    if (flight->found)
+        answer->count = sc_detections_above(flight->found, flight->query.threshold);
+    memcpy(answer->etag, flight->etag, sizeof(answer->etag));
+}
+
+static void make_answer(struct flight *flight)
+{
+    sc_pictures *pics = flight->pics;
     sc_answer *answer = sc_new(sc_answer);
     int64_t start = sc_clock_now();
     sc_ref_init(&answer->ref);
-    atomic_fetch_add(&pics->encoding, 1);
-    flight->params.threads = spare_threads(pics);
-    flight->ret = (flight->rgb ? sc_picture_rgb : sc_picture_encode)(
-        ctx, &answer->body, &answer->info, flight->frame, &flight->params, &flight->err);
-    atomic_fetch_sub(&pics->encoding, 1);
-    give_context(&pics->contexts, ctx);
+    encode(flight, answer);
     if (flight->ret) {
         sc_answer_unref(&answer);
         return;
     }
-    answer->format = flight->params.format;
-    answer->n = flight->n;
-    answer->verified = flight->frame->verified;
-    answer->decode_ns = flight->decode_ns;
+    describe(flight, answer);
     answer->encode_ns = sc_clock_now() - start;
-    memcpy(answer->etag, flight->etag, sizeof(answer->etag));
     flight->answer = answer;
     atomic_fetch_add(&pics->encoded, 1);
     sc_histogram_observe(pics->encode_seconds, (double)answer->encode_ns / (double)SC_NS_PER_S);
@@ -201,6 +224,12 @@ static void make_answer(struct flight *flight)
 static bool gone(const struct flight *flight)
 {
     return atomic_load(&flight->video->deleted) || atomic_load(&flight->pics->videos->closing);
+}
+
+static size_t bytes_of(const sc_answer *answer)
+{
+    return answer->body->size + sizeof(*answer) +
+           (answer->found ? sc_detections_bytes(answer->found) : 0);
 }
 
 // The flight's last leg, on the pool.
@@ -216,7 +245,7 @@ static void encode_and_land(void *arg)
         // Kept before the flight leaves the table, so that nobody makes it twice.
         if (!flight->ret && !flight->rgb)
             sc_cache_put(flight->pics->videos->cache, flight->key, flight->answer,
-                         flight->answer->body->size + sizeof(sc_answer));
+                         bytes_of(flight->answer));
     }
     sc_frame_unref(&flight->frame);
     land(flight);
@@ -258,7 +287,9 @@ static struct flight *new_flight(sc_pictures *pics, const struct request *rq, sc
     flight->video = sc_video_ref(rq->video);
     flight->key = key;
     flight->n = rq->n;
-    flight->params = rq->query->picture;
+    flight->query = *rq->query;
+    flight->query.instance = sc_instance_ref(rq->query->instance);
+    flight->flags = rq->flags;
     flight->rgb = rq->rgb;
     flight->background = rq->flags & SC_READ_BACKGROUND;
     flight->start_ns = sc_clock_now();
@@ -274,7 +305,7 @@ static struct flight *find_flight(sc_pictures *pics, const struct request *rq, s
     struct flight *f = *bucket_of(pics, key);
     bool background = rq->flags & SC_READ_BACKGROUND;
     while (f && (f->key.hi != key.hi || f->key.lo != key.lo || f->n != rq->n ||
-                 f->background > background))
+                 f->background > background || f->query.priority > rq->query->priority))
         f = f->next;
     return f;
 }
@@ -312,13 +343,10 @@ static int board(sc_pictures *pics, const struct request *rq, struct flight **pn
     return ret;
 }
 
-static void take_off(struct flight *flight, int flags)
+static void ask_frame(struct flight *flight)
 {
-    if (flight->answer) {
-        post(flight);
-        return;
-    }
-    int ret = sc_reader_get(flight->video->reader, flight->n, flags, on_frame, flight);
+    flight->start_ns = sc_clock_now();
+    int ret = sc_reader_get(flight->video->reader, flight->n, flight->flags, on_frame, flight);
     // Others may have joined by now: all are told in the same way.
     if (ret) {
         flight->ret =
@@ -326,6 +354,51 @@ static void take_off(struct flight *flight, int flags)
                     ret == SC_EBUSY ? "too many frames are waited for" : sc_strerror(ret));
         post(flight);
     }
+}
+
+static void on_found(void *arg, int ret, sc_detections *found, const sc_err *err)
+{
+    struct flight *flight = arg;
+    if (ret) {
+        flight->ret = sc_fail(&flight->err, ret, "%s", sc_err_text(err, ret));
+        post(flight);
+        return;
+    }
+    flight->found = found;
+    flight->inference_ns = found->prepare_ns + found->run_ns + found->decode_ns;
+    ask_frame(flight);
+}
+
+static void ask_model(struct flight *flight)
+{
+    struct sc_detect_params params = {
+        .video = flight->video,
+        .instance = flight->query.instance,
+        .n = flight->n,
+        .priority = flight->query.priority,
+        .flags = flight->flags,
+    };
+    int ret =
+        sc_detect(flight->video->videos->inference, &params, on_found, flight, &flight->err);
+    if (ret) {
+        flight->ret = ret;
+        post(flight);
+    }
+}
+
+static void take_off(struct flight *flight)
+{
+    if (flight->answer) {
+        post(flight);
+        return;
+    }
+    if (flight->query.instance)
+        flight->found = sc_detect_peek(flight->video->videos->inference, flight->video,
+                                       flight->n, flight->query.instance);
+    if (flight->query.instance && !flight->found)
+        ask_model(flight);
+    else
+        ask_frame(flight);
 }
 
 static int ask(struct request *rq, sc_answer_fn *fn, void *arg, sc_err *err)
@@ -346,7 +419,7 @@ static int ask(struct request *rq, sc_answer_fn *fn, void *arg, sc_err *err)
         return sc_fail(err, ret, "too many pictures are waited for: try again in a moment");
     }
     if (flight)
-        take_off(flight, rq->flags);
+        take_off(flight);
     return 0;
 }
 

@@ -1,6 +1,9 @@
 // What a request for a picture means: its frame, its parameters, its name (ETag).
+#include <string.h>
+
 #include <xxhash.h>
 
+#include "app/models_internal.h"
 #include "app/videos_internal.h"
 
 // Changes whenever the same request gives other bytes than an earlier version gave.
@@ -71,6 +74,9 @@ int sc_video_prepare(sc_video *video, struct sc_picture_query *query, sc_err *er
     if (p->quality < 0 || p->quality > 100)
         return sc_fail_field(err, SC_EARG, "quality", "quality=%d is outside 1 to 100",
                              p->quality);
+    if (!(query->threshold >= 0 && query->threshold <= 1))
+        return sc_fail_field(err, SC_EARG, "threshold", "threshold=%g is outside 0 to 1",
+                             query->threshold);
     int ret = check_side("w", p->w, err);
     if (!ret)
         ret = check_side("h", p->h, err);
@@ -94,12 +100,26 @@ struct identity {
     uint64_t content[2];
     int64_t n;
     int32_t version, format, w, h, fit, quality, rotation, flips, aspect_num, aspect_den;
+    // Both 0 without a model. The hash, not the generation: it must differ from that of another
+    // file which an earlier process had under this name.
+    uint64_t model, threshold;
 };
 
-static struct identity identity(sc_video *video, int64_t n, const struct sc_picture_params *p)
+// What of it depends on the model.
+static void identify_model(struct identity *id, const struct sc_picture_query *query)
+{
+    if (!query->instance)
+        return;
+    id->model = query->instance->info.hash << 1 | query->overlay;
+    memcpy(&id->threshold, &query->threshold, sizeof(id->threshold));
+}
+
+static struct identity identity(sc_video *video, int64_t n,
+                                const struct sc_picture_query *query)
 {
     const struct sc_index_info *info = sc_index_get_info(video->index);
-    return (struct identity){
+    const struct sc_picture_params *p = &query->picture;
+    struct identity id = {
         .content = {info->content_hash[0], info->content_hash[1]},
         .n = n,
         .version = ANSWER_VERSION,
@@ -113,12 +133,14 @@ static struct identity identity(sc_video *video, int64_t n, const struct sc_pict
         .aspect_num = p->sample_aspect.num,
         .aspect_den = p->sample_aspect.den,
     };
+    identify_model(&id, query);
+    return id;
 }
 
 void sc_video_etag(sc_video *video, int64_t n, const struct sc_picture_query *query,
                    char etag[40])
 {
-    struct identity id = identity(video, n, &query->picture);
+    struct identity id = identity(video, n, query);
     XXH128_hash_t hash = XXH3_128bits(&id, sizeof(id));
     snprintf(etag, 40, "\"%016llx%016llx\"", (unsigned long long)hash.high64,
              (unsigned long long)hash.low64);
@@ -126,7 +148,7 @@ void sc_video_etag(sc_video *video, int64_t n, const struct sc_picture_query *qu
 
 sc_key sc_video_answer_key(sc_video *video, int64_t n, const struct sc_picture_query *query)
 {
-    struct identity id = identity(video, n, &query->picture);
+    struct identity id = identity(video, n, query);
     return (sc_key){.hi = video->uid,
                     .lo = XXH3_64bits_withSeed(&id, sizeof(id), video->secret)};
 }

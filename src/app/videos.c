@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "app/detections.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -161,6 +162,7 @@ int sc_videos_delete(sc_videos *videos, const char *id)
     unlist(videos, video);
     sc_verifier_drop(videos->verifier, video);
     sc_cache_drop_hi(videos->cache, video->uid);
+    sc_inference_drop(videos->inference, video);
     SC_INFO(videos->log, "video deleted", SC_S("id", id));
     sc_videos_step(videos, "unlisted");
     sc_video_unref(&video);
@@ -220,6 +222,7 @@ static void free_video(sc_video *video)
     sc_index_unref(&video->index);
     if (atomic_load(&video->deleted)) {
         sc_cache_drop_hi(videos->cache, video->uid); // what came between delete and now
+        sc_inference_drop(videos->inference, video);
         sc_video_remove_files(video);
     }
     free(video->path);
@@ -318,6 +321,7 @@ static void init(sc_videos *videos, const struct sc_videos_params *params)
     videos->rows = params->rows;
     videos->blobs = params->blobs;
     videos->engine = params->engine;
+    videos->inference = params->inference;
     videos->settings = params->settings;
     videos->threads = params->threads;
     videos->index_dir = sc_xstrdup(params->index_dir);

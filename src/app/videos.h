@@ -10,10 +10,12 @@
 #include <stdint.h>
 
 #include "app/app.h"
+#include "app/models.h"
 #include "base/buf.h"
 #include "media/index.h"
 #include "media/picture.h"
 #include "media/reader.h"
+#include "vision/batcher.h"
 
 typedef struct sc_video sc_video;
 typedef struct sc_upload sc_upload;
@@ -85,7 +87,10 @@ typedef struct sc_answer {
     int64_t n;
     bool verified;                // the frame's hash equals the linear decode's
     int64_t decode_ns, encode_ns; // what it cost when it was made
-    char etag[40];                // quoted, strong: content hash, number, picture parameters
+    int64_t inference_ns;         // likewise; 0 where it was known already
+    sc_detections *found;         // NULL unless the query has an instance
+    int count;                    // of found, from the threshold up
+    char etag[40];                // quoted, strong: content, number, picture parameters, model
 } sc_answer;
 
 void sc_answer_unref(sc_answer **panswer);
@@ -94,6 +99,11 @@ sc_answer *sc_answer_ref(sc_answer *answer);
 // What the client asked for; sc_video_prepare() completes it before the other functions take it.
 struct sc_picture_query {
     struct sc_picture_params picture;
+    // What is to be found in it; NULL = nothing. Borrowed during a call.
+    sc_instance *instance;
+    double threshold;
+    bool overlay; // draw it
+    enum sc_batch_priority priority;
 };
 
 // Checks the picture parameters, fills in rotation, flips and aspect from the video, and writes
@@ -113,7 +123,7 @@ sc_answer *sc_video_peek(sc_video *video, int64_t n, const struct sc_picture_que
 // Called exactly once per accepted request, on a worker thread (never inside the call that made
 // the request); hand on, never block. answer is the callee's reference, NULL unless ret is 0.
 // SC_EDATA, SC_EIO, SC_ENOMEM, SC_EBUSY (the decoders' queue is full), SC_ECANCELLED (deleted, or
-// shutting down), SC_EARG and SC_EUNSUPPORTED (from the encoder).
+// shutting down), SC_EARG and SC_EUNSUPPORTED (from the encoder), and what sc_detect() gives.
 typedef void sc_answer_fn(void *arg, int ret, sc_answer *answer, const sc_err *err);
 
 // Makes (or joins the making of) the picture; flags are sc_read_flags. SC_ERANGE, SC_EBUSY (too

@@ -55,6 +55,7 @@ struct sc_videos {
     sc_rows *rows;
     sc_blobs *blobs;
     sc_reader_engine *engine;
+    sc_inference *inference;
     char *index_dir;
     const struct sc_app_settings *settings;
     int threads;
@@ -90,6 +91,7 @@ struct sc_videos_params {
     sc_rows *rows;
     sc_blobs *blobs;
     sc_reader_engine *engine;
+    sc_inference *inference;
     const char *index_dir; // exists
     int threads;           // at least 1
     bool fresh;            // the rows were created just now: there can be no blobs yet
