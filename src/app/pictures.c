@@ -8,10 +8,11 @@
 #include "app/videos_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vision/overlay.h"
 
-#define BUCKETS         1024
-#define MAX_PENDING     4096 // waiters, all flights together
-#define CONTEXT_IDLE_NS (60 * SC_NS_PER_S)
+#define BUCKETS       1024
+#define MAX_PENDING   4096 // waiters, all flights together
+#define TOOLS_IDLE_NS (60 * SC_NS_PER_S)
 
 struct waiter {
     struct waiter *next;
@@ -45,13 +46,17 @@ struct flight {
     int64_t inference_ns, decode_ns;
 };
 
-// Encoder scratch memory, most recently used last.
-struct contexts {
+// What one picture is drawn and encoded with: scratch memory.
+struct tools {
+    sc_picture_ctx *ctx;
+    sc_overlay *overlay; // NULL until something is drawn
+    int64_t used_ns;
+};
+
+// Those not in use, most recently used last.
+struct toolbox {
     pthread_mutex_t lock;
-    struct {
-        sc_picture_ctx *ctx;
-        int64_t used_ns;
-    } * items;
+    struct tools *items;
     int count, cap;
 };
 
@@ -60,7 +65,7 @@ struct sc_pictures {
     pthread_mutex_t lock;
     struct flight *buckets[BUCKETS]; // under lock
     size_t pending;                  // waiters, under lock
-    struct contexts contexts;
+    struct toolbox toolbox;
     atomic_int encoding; // pictures, by the pool's threads
     atomic_uint_least64_t hits, misses, encoded;
     sc_counter *hits_total, *misses_total;
@@ -89,37 +94,44 @@ void sc_answer_unref(sc_answer **panswer)
     free(answer);
 }
 
-// --- encoder contexts ---------------------------------------------------------------------
+// --- tools --------------------------------------------------------------------------------
 
-static sc_picture_ctx *take_context(struct contexts *list)
+static void free_tools(struct tools *tools)
 {
-    sc_picture_ctx *ctx = NULL;
-    pthread_mutex_lock(&list->lock);
-    if (list->count)
-        ctx = list->items[--list->count].ctx;
-    pthread_mutex_unlock(&list->lock);
-    return ctx ? ctx : sc_picture_ctx_new();
+    sc_picture_ctx_free(&tools->ctx);
+    sc_overlay_close(&tools->overlay);
 }
 
-// Gives ctx back and lets go of one that a quieter time no longer needs.
-static void give_context(struct contexts *list, sc_picture_ctx *ctx)
+static struct tools take_tools(struct toolbox *box)
 {
-    sc_picture_ctx *old = NULL;
-    int64_t now = sc_clock_now();
-    pthread_mutex_lock(&list->lock);
-    if (list->count && now - list->items[0].used_ns > CONTEXT_IDLE_NS) {
-        old = list->items[0].ctx;
-        list->count--;
-        memmove(list->items, list->items + 1, (size_t)list->count * sizeof(*list->items));
+    struct tools tools = {0};
+    pthread_mutex_lock(&box->lock);
+    if (box->count)
+        tools = box->items[--box->count];
+    pthread_mutex_unlock(&box->lock);
+    if (!tools.ctx)
+        tools.ctx = sc_picture_ctx_new();
+    return tools;
+}
+
+// Gives tools back and lets go of some that a quieter time no longer needs.
+static void give_tools(struct toolbox *box, struct tools *tools)
+{
+    struct tools old = {0};
+    tools->used_ns = sc_clock_now();
+    pthread_mutex_lock(&box->lock);
+    if (box->count && tools->used_ns - box->items[0].used_ns > TOOLS_IDLE_NS) {
+        old = box->items[0];
+        box->count--;
+        memmove(box->items, box->items + 1, (size_t)box->count * sizeof(*box->items));
     }
-    if (list->count < list->cap) {
-        list->items[list->count].ctx = ctx;
-        list->items[list->count++].used_ns = now;
-        ctx = NULL;
+    if (box->count < box->cap) {
+        box->items[box->count++] = *tools;
+        *tools = (struct tools){0};
     }
-    pthread_mutex_unlock(&list->lock);
-    sc_picture_ctx_free(&old);
-    sc_picture_ctx_free(&ctx);
+    pthread_mutex_unlock(&box->lock);
+    free_tools(&old);
+    free_tools(tools);
 }
 
 // --- landing ------------------------------------------------------------------------------
@@ -177,16 +189,45 @@ static int spare_threads(sc_pictures *pics)
     return alone ? sc_pool_threads(pool) : 1;
 }
 
+// Puts a copy with boxes in the frame's place.
+static int draw(struct flight *flight, struct tools *tools)
+{
+    const struct sc_picture_query *query = &flight->query;
+    if (!flight->found || !query->overlay)
+        return 0;
+    const struct sc_instance_info *info = sc_instance_get_info(query->instance);
+    struct sc_overlay_labels labels = {.names = (const char *const *)info->labels,
+                                       .count = info->labels ? info->classes : 0,
+                                       .scores = true};
+    struct sc_view view = sc_video_view(flight->video);
+    sc_frame *drawn;
+    if (!tools->overlay)
+        tools->overlay = sc_overlay_open(&(struct sc_overlay_params){0});
+    int ret = sc_overlay_draw(tools->overlay, &drawn, flight->frame, &view, flight->found,
+                              sc_detections_above(flight->found, query->threshold), &labels,
+                              &flight->err);
+    if (ret)
+        return ret;
+    sc_frame_unref(&flight->frame);
+    flight->frame = drawn;
+    return 0;
+}
+
 static void encode(struct flight *flight, sc_answer *answer)
 {
     sc_pictures *pics = flight->pics;
-    sc_picture_ctx *ctx = take_context(&pics->contexts);
+    struct tools tools = take_tools(&pics->toolbox);
+    bool verified = flight->frame->verified;
     atomic_fetch_add(&pics->encoding, 1);
     flight->query.picture.threads = spare_threads(pics);
-    flight->ret = (flight->rgb ? sc_picture_rgb : sc_picture_encode)(
-        ctx, &answer->body, &answer->info, flight->frame, &flight->query.picture, &flight->err);
+    flight->ret = draw(flight, &tools);
+    if (!flight->ret)
+        flight->ret = (flight->rgb ? sc_picture_rgb : sc_picture_encode)(
+            tools.ctx, &answer->body, &answer->info, flight->frame, &flight->query.picture,
+            &flight->err);
     atomic_fetch_sub(&pics->encoding, 1);
-    give_context(&pics->contexts, ctx);
+    give_tools(&pics->toolbox, &tools);
+    answer->verified = verified;
 }
 
 // What the picture is, beside its bytes.
@@ -194,7 +235,6 @@ static void describe(const struct flight *flight, sc_answer *answer)
 {
     answer->format = flight->query.picture.format;
     answer->n = flight->n;
-    answer->verified = flight->frame->verified;
     answer->decode_ns = flight->decode_ns;
     answer->inference_ns = flight->inference_ns;
     answer->found = sc_detections_ref(flight->found);
@@ -459,10 +499,9 @@ sc_pictures *sc_pictures_new(sc_videos *videos, sc_metrics *metrics)
     sc_pictures *pics = sc_new(sc_pictures);
     pics->videos = videos;
     pthread_mutex_init(&pics->lock, NULL);
-    pthread_mutex_init(&pics->contexts.lock, NULL);
-    pics->contexts.cap = sc_pool_threads(videos->pool);
-    pics->contexts.items =
-        sc_xcalloc((size_t)pics->contexts.cap, sizeof(*pics->contexts.items));
+    pthread_mutex_init(&pics->toolbox.lock, NULL);
+    pics->toolbox.cap = sc_pool_threads(videos->pool);
+    pics->toolbox.items = sc_xcalloc((size_t)pics->toolbox.cap, sizeof(struct tools));
     pics->hits_total =
         sc_metrics_counter(metrics, "saccade_pictures_total", "cache=\"hit\"", requests_help);
     pics->misses_total =
@@ -478,10 +517,10 @@ void sc_pictures_free(sc_pictures **ppics)
     if (!pics)
         return;
     *ppics = NULL;
-    for (int i = 0; i < pics->contexts.count; i++)
-        sc_picture_ctx_free(&pics->contexts.items[i].ctx);
-    free(pics->contexts.items);
-    pthread_mutex_destroy(&pics->contexts.lock);
+    for (int i = 0; i < pics->toolbox.count; i++)
+        free_tools(&pics->toolbox.items[i]);
+    free(pics->toolbox.items);
+    pthread_mutex_destroy(&pics->toolbox.lock);
     pthread_mutex_destroy(&pics->lock);
     free(pics);
 }

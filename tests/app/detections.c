@@ -343,6 +343,21 @@ static void deleting_and_closing_end_it(void **state)
     sc_detections_unref(&r.last);
 }
 
+static sc_answer *picture_with(sc_video *video, sc_instance *instance, bool overlay)
+{
+    struct sc_picture_query query = {
+        .instance = instance, .threshold = 0.5, .overlay = overlay};
+    struct wait w;
+    wait_init(&w);
+    assert_int_equal(sc_video_prepare(video, &query, NULL), 0);
+    assert_int_equal(sc_video_picture(video, 3, &query, 0, on_answer, &w, NULL), 0);
+    wait_for(&w, 1);
+    assert_int_equal(w.ret, 0);
+    sc_answer *answer = sc_answer_ref(w.answer);
+    wait_release(&w);
+    return answer;
+}
+
 // A picture of what is found: with its number, kept apart by threshold and model.
 static void pictures_know_what_is_found(void **state)
 {
@@ -371,6 +386,14 @@ static void pictures_know_what_is_found(void **state)
         wait_release(&w);
     }
     assert_int_equal(atomic_load(&fake.runs), 1); // one run, two thresholds
+    sc_answer *plain = picture_with(video, instance, false);
+    sc_answer *boxes = picture_with(video, instance, true);
+    assert_int_equal(boxes->count, 1);
+    assert_true(plain->body->size != boxes->body->size ||
+                memcmp(plain->body->data, boxes->body->data, plain->body->size) != 0);
+    assert_string_not_equal(plain->etag, boxes->etag);
+    sc_answer_unref(&plain);
+    sc_answer_unref(&boxes);
     sc_instance_unref(&instance);
     load_model(fx, "good 1");
     instance = acquire(fx);
