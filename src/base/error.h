@@ -44,7 +44,7 @@ enum sc_error_code {
 typedef struct sc_err {
     int code;       // SC_OK or SC_E*
     char field[64]; // the parameter or option at fault, or ""
-    char text[400]; // one sentence, no trailing full stop needed; "" if unknown
+    char text[1000]; // one sentence, no trailing full stop needed; "" if unknown
 } sc_err;
 
 // Never NULL. Unknown codes give "unknown error".
