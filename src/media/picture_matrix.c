@@ -13,8 +13,7 @@
 
 #define BAND_MAX 16 // luma rows done in one go
 
-// Kr and Kb of ITU-T H.273 table 4.
-static bool luma_weights(int matrix, double *kr, double *kb)
+bool sc_luma_weights(int matrix, double *kr, double *kb)
 {
     static const struct {
         int matrix;
@@ -47,7 +46,7 @@ bool sc_matrix_init(struct sc_matrix *m, const struct sc_image *src, bool full)
     if (src->depth != 8 || src->ss_w > 1 || src->ss_h > 1 || src->family == SC_FAMILY_RGB)
         return false;
     if (src->family == SC_FAMILY_YUV &&
-        (!luma_weights(src->matrix, &kr, &kb) ||
+        (!sc_luma_weights(src->matrix, &kr, &kb) ||
          (src->siting != ZIMG_CHROMA_CENTER && src->siting != ZIMG_CHROMA_LEFT)))
         return false;
     double kg = 1 - kr - kb;

@@ -194,6 +194,11 @@ int sc_picture_get_colour(struct sc_picture_colour *colour, const AVFrame *av, s
     return ret;
 }
 
+bool sc_source_strided(const struct sc_source *src)
+{
+    return src->how == HOW_DIRECT || src->how == HOW_STRIDED;
+}
+
 // Repeats the last column and row of plane p out to the padded size.
 static void pad_plane(struct sc_image *img, int p)
 {
