@@ -3,10 +3,10 @@
 // Crop, resize, letterbox, colour, normalise, layout, element type. The picture is seen as it is
 // displayed: rotation, flips and sample aspect are applied, matrix and range respected (unspecified
 // ones as media/picture.h says). Taken in: planar YUV 4:2:0, 4:2:2, 4:4:4 of 8 to 16 bits, NV12,
-// P010, gray; anything else is turned into one of them first. HDR is taken as it is.
+// P010, gray, and what else has whole bytes or words as samples; the rest is converted first. HDR is taken as it is.
 //
-// Three versions (C, AVX2, AVX-512) are chosen at run time; they agree with the C reference within
-// 1/255 of the full range before normalising.
+// Three versions (C, AVX2, AVX-512) are chosen at run time; they give the same bytes, so that a
+// picture's detections do not depend on the machine's vector units.
 //
 // Thread-safety: an sc_prepare belongs to one thread at a time.
 #pragma once
@@ -31,7 +31,7 @@ struct sc_prepare_params {
     bool bgr;              // channel order B, G, R
     bool nhwc;             // channels last; else planes
     uint8_t pad;           // letterbox grey, 0..255 before scaling
-    float scale;           // multiplies 0..255
+    float scale;           // multiplies 0..255; 0 = 1
     float mean[3], std[3]; // in the order R, G, B, after scaling; std 0 = 1
     enum sc_element type;  // SC_FLOAT32, SC_FLOAT16, SC_UINT8
 };
@@ -57,8 +57,9 @@ void sc_prepare_close(sc_prepare **pprepare);
 // Bytes of one picture's tensor.
 size_t sc_prepare_size(const sc_prepare *prepare);
 
-// Fills `tensor` (sc_prepare_size bytes, aligned to 64) from frame. SC_EUNSUPPORTED (pixel format),
-// SC_ENOMEM.
+// Fills `tensor` (sc_prepare_size bytes, aligned to 64) from frame. view and mapping may be NULL: the
+// whole picture, upright; not wanted. SC_EARG (the view: rotation, or a crop beside the picture),
+// SC_EUNSUPPORTED (pixel format), SC_ENOMEM.
 int sc_prepare_run(sc_prepare *prepare, const sc_frame *frame, const struct sc_view *view,
                    void *tensor, struct sc_mapping *mapping, sc_err *err);
 
