@@ -101,6 +101,16 @@ const struct sc_scene_params *sc_scene_get_params(const sc_scene *scene)
     return &scene->params;
 }
 
+static void describe(AVFrame *frame)
+{
+    frame->color_range = AVCOL_RANGE_MPEG;
+    frame->color_primaries = AVCOL_PRI_BT709;
+    frame->color_trc = AVCOL_TRC_BT709;
+    frame->colorspace = AVCOL_SPC_BT709;
+    frame->chroma_location = AVCHROMA_LOC_LEFT;
+    frame->sample_aspect_ratio = (AVRational){1, 1};
+}
+
 AVFrame *sc_scene_frame_new(const sc_scene *scene)
 {
     AVFrame *frame = av_frame_alloc();
@@ -109,6 +119,7 @@ AVFrame *sc_scene_frame_new(const sc_scene *scene)
     frame->format = AV_PIX_FMT_YUV420P;
     frame->width = scene->params.width;
     frame->height = scene->params.height;
+    describe(frame);
     if (av_frame_get_buffer(frame, 0) < 0)
         av_frame_free(&frame);
     return frame;
@@ -130,12 +141,7 @@ static void seek(sc_scene *scene, int64_t n)
 static void tag(AVFrame *frame, int64_t n)
 {
     frame->pts = n;
-    frame->color_range = AVCOL_RANGE_MPEG;
-    frame->color_primaries = AVCOL_PRI_BT709;
-    frame->color_trc = AVCOL_TRC_BT709;
-    frame->colorspace = AVCOL_SPC_BT709;
-    frame->chroma_location = AVCHROMA_LOC_LEFT;
-    frame->sample_aspect_ratio = (AVRational){1, 1};
+    describe(frame);
 }
 
 void sc_scene_render(sc_scene *scene, int64_t n, AVFrame *frame)
