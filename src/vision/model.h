@@ -16,8 +16,9 @@ struct sc_model_params {
     const char
         *labels; // one a line (text, not a path), NULL = the model's own, or COCO, or numbers
     double threshold; // 0 = the family's
-    int size;         // side of the input where the model leaves it open; 0 = 640
-    int max_batch;    // where the model leaves it open; 0 = 16
+    int size;      // side of the input where the model leaves it open: a multiple of 32 up to
+                   // 4096; 0 = what its metadata says, or 640
+    int max_batch; // where the model leaves it open, up to 64; 0 = 16
     enum sc_provider provider;
     int device, threads;
     bool half;
@@ -29,7 +30,7 @@ struct sc_model_info {
     const char *name, *family, *path;
     int width, height; // of the input
     int batch;         // 0 = open
-    int max_batch;     // pictures a run may have
+    int max_batch;     // pictures a run may have: 1 or N where that is static
     int classes;
     const char *const *labels; // classes of them
     double threshold;
@@ -39,14 +40,19 @@ struct sc_model_info {
     size_t bytes;                          // the file's
 };
 
-// Loads, finds and proves the contract by a warm run. Blocks. Errors as for sessions; SC_EUNSUPPORTED
-// where no family fits, SC_EDATA where the warm run contradicts it, SC_EARG labels that do not fit.
+// Loads, finds and proves the contract by a warm run of one grey picture (or the static batch). Where
+// the batch is open, a run of two follows: a model that cannot do it gets max_batch 1, and the log
+// says so; then, if two took so little that max_batch would take 200 ms at most, one of max_batch.
+// Blocks. Errors as for sessions; SC_EUNSUPPORTED where no family fits, SC_EDATA where the warm run
+// contradicts it, SC_EARG parameters, or labels that do not fit, SC_ELIMIT inputs beyond 4 GiB.
 int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params *params,
                   sc_err *err);
 void sc_model_close(sc_model **pmodel);
 const struct sc_model_info *sc_model_get_info(const sc_model *model);
 
-// One run over 1..max_batch pictures; a static batch is padded or run one by one. out[i] is the
-// caller's; all NULL on failure. SC_EUNSUPPORTED (pixel format), SC_EIO (device lost), SC_ENOMEM.
+// Any number of pictures, in runs of at most max_batch; a static batch is padded. views: one a frame,
+// NULL = whole pictures. out[i] is the caller's; all NULL on failure. Blocks. SC_EUNSUPPORTED (pixel
+// format), SC_EDATA (the model contradicts itself: other sizes than in its first run, a class
+// without a label), SC_EIO (device lost), SC_ENOMEM.
 int sc_model_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
                     int count, sc_detections **out, sc_err *err);

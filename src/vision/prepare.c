@@ -430,7 +430,7 @@ int sc_prepare_run(sc_prepare *prepare, const sc_frame *frame, const struct sc_v
     static const struct sc_view whole = {0};
     struct sc_input input;
     view = view ? view : &whole;
-    int ret = sc_input_open(&input, frame->av, &prepare->memory, err);
+    int ret = sc_input_take(&input, frame->av, &prepare->memory, err);
     if (ret >= 0)
         ret = make_tables(prepare, frame->av, &input, view, err);
     if (ret < 0)

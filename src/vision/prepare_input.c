@@ -79,7 +79,7 @@ static bool has_weights(const struct sc_image *img)
     return img->family != SC_FAMILY_YUV || sc_luma_weights(img->matrix, &kr, &kb);
 }
 
-int sc_input_open(struct sc_input *input, const AVFrame *av, struct sc_input_memory *memory,
+int sc_input_take(struct sc_input *input, const AVFrame *av, struct sc_input_memory *memory,
                   sc_err *err)
 {
     *input = (struct sc_input){0};

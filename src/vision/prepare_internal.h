@@ -39,7 +39,7 @@ struct sc_input_memory {
 };
 // The planes live as long as the frame and until the next call with this memory. SC_EUNSUPPORTED,
 // SC_ENOMEM.
-int sc_input_open(struct sc_input *input, const AVFrame *av, struct sc_input_memory *memory,
+int sc_input_take(struct sc_input *input, const AVFrame *av, struct sc_input_memory *memory,
                   sc_err *err);
 void sc_input_memory_release(struct sc_input_memory *memory);
 
