@@ -33,7 +33,9 @@ struct transfer {
     char validator[256]; // of the file's bytes; "" = none, so they are of no use
     bool begun, skip;    // the answer's body: looked at; not wanted
     bool again;          // a failure that another attempt may mend
-    int64_t total;       // -1 = unknown
+    bool stalled;
+    int64_t total;         // -1 = unknown
+    int64_t seen, seen_ns; // bytes that came in, and when the last of them did
     char error[CURL_ERROR_SIZE];
     int ret; // of the callbacks
     sc_err *err;
@@ -191,15 +193,30 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg)
     return t->ret == SC_OK ? size * count : 0; // libcurl takes 0 as an error
 }
 
+// Called about once a second, whatever comes in; libcurl's own limit takes an average over longer.
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
-    const struct transfer *t = arg;
-    (void)down_total, (void)down, (void)up_total, (void)up;
-    return sc_cancel_requested(t->params->cancel);
+    struct transfer *t = arg;
+    int64_t now_ns = sc_clock_now();
+    int stall_s = t->params->stall_s > 0 ? t->params->stall_s : 30;
+    (void)down_total, (void)up_total, (void)up;
+    if (down != t->seen) {
+        t->seen = down;
+        t->seen_ns = now_ns;
+    }
+    t->stalled = now_ns - t->seen_ns > stall_s * SC_NS_PER_S;
+    return t->stalled || sc_cancel_requested(t->params->cancel);
 }
 
 // --- judging ------------------------------------------------------------------------------
+
+static int judge_stall(struct transfer *t)
+{
+    t->again = true;
+    return sc_fail(t->err, SC_ETIMEOUT, "%s: nothing came for too long (--timeout)",
+                   t->params->url);
+}
 
 static int judge_failure(struct transfer *t, CURLcode code)
 {
@@ -207,6 +224,8 @@ static int judge_failure(struct transfer *t, CURLcode code)
     const char *why = t->error[0] ? t->error : curl_easy_strerror(code);
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
+        if (t->stalled)
+            return judge_stall(t);
         return sc_fail(t->err, SC_ECANCELLED, "interrupted; the same command goes on later");
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -218,14 +237,13 @@ static int judge_failure(struct transfer *t, CURLcode code)
                        "network",
                        url);
     case CURLE_TOO_MANY_REDIRECTS:
-        return sc_fail(t->err, SC_ELIMIT, "%s: more than %d redirects", url, MAX_REDIRECTS);
+        return sc_fail(t->err, SC_EIO, "%s: more than %d redirects", url, MAX_REDIRECTS);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return sc_fail(t->err, SC_EDENIED, "%s: the server's certificate is not trusted: %s",
                        url, why);
     case CURLE_OPERATION_TIMEDOUT:
-        t->again = true;
-        return sc_fail(t->err, SC_ETIMEOUT, "%s: nothing came for too long: %s", url, why);
+        return judge_stall(t);
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
@@ -286,7 +304,6 @@ static void limit_protocols(CURL *curl, const char *url)
 static void set_up(struct transfer *t)
 {
     CURL *curl = t->curl;
-    long stall_s = t->params->stall_s > 0 ? t->params->stall_s : 30;
     curl_easy_reset(curl);
     limit_protocols(curl, t->params->url);
     curl_easy_setopt(curl, CURLOPT_URL, t->params->url);
@@ -296,8 +313,6 @@ static void set_up(struct transfer *t)
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, stall_s);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -310,7 +325,9 @@ static void set_up(struct transfer *t)
 static int attempt(struct transfer *t)
 {
     struct curl_slist *headers = NULL;
-    t->begun = t->skip = t->again = false;
+    t->begun = t->skip = t->again = t->stalled = false;
+    t->seen = 0;
+    t->seen_ns = sc_clock_now();
     t->total = -1;
     t->ret = SC_OK;
     t->error[0] = '\0';
@@ -365,6 +382,12 @@ static int open_file(struct transfer *t, sc_err *err)
     return SC_OK;
 }
 
+static bool is_empty(int fd)
+{
+    struct stat st;
+    return !fstat(fd, &st) && !st.st_size;
+}
+
 int sc_download(const struct sc_download_params *params, struct sc_download_result *result,
                 sc_err *err)
 {
@@ -378,7 +401,7 @@ int sc_download(const struct sc_download_params *params, struct sc_download_resu
     if (ret == SC_OK && (ftruncate(t.fd, t.have) < 0 || fsync(t.fd) < 0))
         ret = sc_fail(err, sc_error_from_errno(errno), "%s: %s", params->path, strerror(errno));
     *result = (struct sc_download_result){.size = t.have, .resumed = t.kept};
-    if (ret == SC_ELIMIT)
+    if (ret < 0 && ret != SC_EBUSY && t.fd >= 0 && (ret == SC_ELIMIT || is_empty(t.fd)))
         sc_download_remove(params->path);
     if (t.fd >= 0)
         close(t.fd);

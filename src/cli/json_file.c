@@ -45,6 +45,24 @@ int sc_json_file_save(const char *path, const json_t *object, sc_err *err)
     return ret;
 }
 
+const char *sc_json_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+void sc_json_set_text(json_t *object, const char *key, const char *text)
+{
+    if (text && *text)
+        json_object_set_new(object, key, json_string(text));
+}
+
+void sc_json_print_line(const json_t *object)
+{
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+}
+
 int sc_sha256_file(const char *path, char hex[65], sc_err *err)
 {
     uint8_t buffer[1 << 16], digest[32];
