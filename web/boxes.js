@@ -20,6 +20,9 @@ export function draw({ width, height, detections }) {
 
 export function clear() {
     $('boxes').replaceChildren();
+}
+
+export function clearList() {
     $('found').replaceChildren();
 }
 

@@ -1,7 +1,7 @@
 // Detection on the page: which model and threshold are in use, and the boxes on the frame shown.
 //
 // Boxes are always those of the frame on the stage: another frame's are taken away before its own
-// are known.
+// are known. Their list, where a flicker would be all that is seen, only fades for a moment.
 import * as boxes from './boxes.js';
 import { Filter } from './counts.js';
 import { FLOOR, findings, pause } from './detections.js';
@@ -11,6 +11,7 @@ import { $, clamp } from './ui.js';
 import { scene, scrubber } from './viewer.js';
 
 const REST_MS = 90; // a frame passed over sooner is not asked for
+const LATE_MS = 200; // an answer that takes longer is worth a word
 const THRESHOLD = 'saccade-threshold:'; // and the model's name
 const BOXES = 'saccade-boxes';
 
@@ -18,6 +19,7 @@ let model = null;
 let found = null; // Findings of the video and the model in use, null = none
 let filter = new Filter();
 let looking = null; // {n, control} of the frame being asked for
+let lateTimer;
 
 // Another video or another model: all starts anew, with what is kept of the two.
 function begin() {
@@ -39,12 +41,15 @@ function end() {
     looking = found = null;
     tally.end();
     clear();
+    boxes.clearList();
     say('');
 }
 
 // --- the frame that is shown --------------------------------------------------------------
 
 function say(text, trouble = false) {
+    clearTimeout(lateTimer);
+    $('detecting').classList.remove('stale');
     $('found-summary').textContent = text;
     $('found-summary').classList.toggle('trouble', trouble);
 }
@@ -52,6 +57,19 @@ function say(text, trouble = false) {
 function clear() {
     boxes.clear();
     delete $('boxes').dataset.n;
+}
+
+// The list is that of an earlier frame.
+function fade() {
+    $('detecting').classList.add('stale');
+    clearTimeout(lateTimer);
+    lateTimer = setTimeout(() => report('Looking…'), LATE_MS);
+}
+
+// Instead of a list.
+function report(text, trouble) {
+    boxes.clearList();
+    say(text, trouble);
 }
 
 function show(frame) {
@@ -87,21 +105,24 @@ function look() {
 async function ask(n, passing) {
     const mine = looking = { n, control: new AbortController() };
     const { signal } = mine.control;
-    const wait = () => say('The server is busy; asking again…');
-    say('Looking…');
+    const wait = () => report('The server is busy; asking again…');
+    fade();
     try {
         if (passing) await pause(REST_MS, signal);
         await found.read({ from: n, to: n }, { signal, wait });
-        if (looking !== mine) return;
-        looking = null;
-        const frame = found.get(n);
-        if (frame) show(frame);
-        else say('The server said nothing about this frame.', true);
+        if (looking === mine) answered(n);
     } catch (error) {
         if (looking !== mine) return;
         looking = null;
-        say(error.text || String(error), true);
+        report(error.text || String(error), true);
     }
+}
+
+function answered(n) {
+    const frame = found.get(n);
+    looking = null;
+    if (frame) show(frame);
+    else report('The server said nothing about this frame.', true);
 }
 
 // --- controls -----------------------------------------------------------------------------
