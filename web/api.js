@@ -32,8 +32,15 @@ const ADVICE = {
     422: 'Check the file: does it play elsewhere, and is it complete?',
     429: 'Wait a moment, then try again.',
     503: 'The server is busy. Wait a moment, then try again.',
-    501: 'Run “npm ci” in Saccade\u2019s folder or name ONNX Runtime\u2019s library in the settings; “saccade doctor” says more.',
+    501: '“saccade doctor” on the server says more.',
     507: 'Free some disk space on the server, then try again.',
+};
+
+// Where the problem lies with the model that was asked for.
+const MODEL_ADVICE = {
+    404: 'It may have been deleted. Choose another one.',
+    409: 'Choose another model, or add this one again.',
+    503: 'Wait a moment, then try again.',
 };
 
 // What went wrong, in the server's words where it had any (RFC 9457), and what to do about it.
@@ -43,7 +50,7 @@ export class Problem extends Error {
         this.status = status;
         this.detail = detail || '';
         this.field = field || '';
-        this.advice = ADVICE[status] || 'Try again. If it stays so, look at the server\u2019s log.';
+        this.advice = (field === 'model' && MODEL_ADVICE[status]) || ADVICE[status] || 'Try again. If it stays so, look at the server\u2019s log.';
         this.after = 0; // seconds after which the server wants to be asked again, 0 = it did not say
     }
 

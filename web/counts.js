@@ -23,10 +23,11 @@ export function pace(count, points) {
     return 2 ** Math.max(0, Math.ceil(Math.log2(count / points)));
 }
 
-// {from, to, every} of the part of frames [first, last] that is still to be counted; null if none is.
+// {from, to, every} of the part of frames [first, last] that is still to be counted, where `to` is the
+// frame after the last; null if none is.
 export function missing(found, first, last, every) {
     for (let n = Math.ceil(first / every) * every; n <= last; n += every) {
-        if (!found.get(n)) return { from: n, to: last, every };
+        if (!found.get(n)) return { from: n, to: last + 1, every };
     }
     return null;
 }

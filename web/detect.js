@@ -28,7 +28,7 @@ function begin() {
     model = models.chosen();
     $('detecting').hidden = !model;
     $('counts').hidden = !(model || models.expected());
-    found = video && model && findings(video, model.name);
+    found = video && model && findings(video, model);
     if (!found) return;
     filter = new Filter();
     setThreshold(Number(localStorage.getItem(THRESHOLD + model.name)) || model.threshold);
@@ -73,6 +73,7 @@ function report(text, trouble) {
 }
 
 function show(frame) {
+    if (frame.problem) return void report(frame.problem.text, true);
     const detections = frame.detections.filter((one) => filter.shows(one));
     boxes.draw({ ...frame, detections });
     $('boxes').dataset.n = frame.n;
@@ -109,7 +110,7 @@ async function ask(n, passing) {
     fade();
     try {
         if (passing) await pause(REST_MS, signal);
-        await found.read({ from: n, to: n }, { signal, wait });
+        await found.read({ from: n, to: n + 1 }, { signal, wait });
         if (looking === mine) answered(n);
     } catch (error) {
         if (looking !== mine) return;

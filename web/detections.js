@@ -10,9 +10,10 @@ const PATIENCE_S = 1; // between two tries where a busy server does not say
 
 const kept = new Map(); // key -> Findings, least recently used first
 
+// model: as the server lists it; one loaded anew finds other things.
 export function findings(video, model) {
-    const key = `${video.id} ${video.created} ${model}`;
-    const found = kept.get(key) || new Findings(videoPath(video.id), model);
+    const key = `${video.id} ${video.created} ${model.name} ${model.generation}`;
+    const found = kept.get(key) || new Findings(videoPath(video.id), model.name);
     kept.delete(key);
     kept.set(key, found);
     if (kept.size > PAIRS) kept.delete(kept.keys().next().value);
@@ -35,18 +36,26 @@ class Findings {
         return this.order;
     }
 
-    // Every `every`th frame of [from, to], each told as it is found: each(frame), where a frame is
-    // {n, t, width, height, detections}. wait(problem) is called while the server is too busy.
+    // Each `every`th frame from `from` on, before `to`, is told as it is found: each(frame), where a frame
+    // is {n, t, width, height, detections}, or {n, t, problem, detections: []} where the server could
+    // not decode it. wait() is called while the server is too busy.
     async read({ from, to, every = 1 }, { signal, each = () => {}, wait = () => {} }) {
         const query = new URLSearchParams({ from, to, model: this.model, threshold: FLOOR });
         if (every > 1) query.set('every', every);
         const answer = await patiently(`${this.path}/detections?${query}`, signal, wait);
         for await (const line of lines(answer.body)) {
             const frame = JSON.parse(line);
-            if (frame.status && !frame.detections) throw new Problem(frame.status, frame);
+            if (frame.error) this.lose(frame);
             this.keep(frame);
             each(frame);
         }
+    }
+
+    // What may be had later ends the answer; what cannot is a frame with nothing on it.
+    lose(frame) {
+        const problem = new Problem(frame.error.status, frame.error);
+        if (problem.passing) throw problem;
+        Object.assign(frame, { problem, detections: [] });
     }
 
     keep(frame) {
@@ -62,7 +71,7 @@ async function patiently(path, signal, wait) {
             return await request(path, { signal, cache: 'no-store' });
         } catch (error) {
             if (error.status !== 429 && !error.after) throw error;
-            wait(error);
+            wait();
             await pause((error.after || PATIENCE_S) * 1000, signal);
         }
     }

@@ -1,8 +1,8 @@
 // The detection models of the server: the picker, and the form that adds one.
 //
 // `models` fires "chosen" when the model in use changed: another one, none, or it became ready.
-import { Problem, getJson, postForm } from './api.js';
-import { $, bytes, element, toast } from './ui.js';
+import { Problem, getJson, postForm, request } from './api.js';
+import { $, bytes, confirmed, element, icon, toast } from './ui.js';
 
 const PATH = '/api/v1/models';
 const NAME = 'saccade-model';
@@ -11,10 +11,11 @@ const LOOK_MS = 700; // between two looks while a model is loading
 export const models = new EventTarget();
 let list = [];
 let wanted = localStorage.getItem(NAME) || '';
-let used = null; // the model that "chosen" told of last
+let used = ''; // name and generation of the model that "chosen" told of last
 let lookTimer;
 
-export const chosen = () => list.find((model) => model.name === wanted && model.state === 'ready') || null;
+// A model serves when it is ready, and goes on serving while a new file for its name is loaded.
+export const chosen = () => list.find((model) => model.name === wanted && model.serving) || null;
 
 // Whether a model will be in use once the list is here: room is kept for it.
 export const expected = () => Boolean(wanted);
@@ -46,15 +47,17 @@ function paint() {
     }
     $('model').value = wanted;
     $('model-facts').textContent = about(list.find((model) => model.name === wanted));
+    $('model-facts').title = chosen()?.provider_reason || '';
     $('model-list').replaceChildren(...list.map(row));
-    if (used !== chosen()?.name) {
-        used = chosen()?.name;
+    const now = chosen() ? `${wanted} ${chosen().generation}` : '';
+    if (used !== now) {
+        used = now;
         models.dispatchEvent(new Event('chosen'));
     }
 }
 
-function asOption({ name, state, reason }) {
-    if (state === 'ready') return [name, name, false];
+function asOption({ name, state, reason, serving }) {
+    if (serving) return [name, name, false];
     return [name, state === 'loading' ? `${name}: loading…` : `${name}: failed, ${shorten(reason)}`, true];
 }
 
@@ -62,19 +65,34 @@ const shorten = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
 
 function about(model) {
     if (!model) return list.length ? '' : 'No models yet. Add one with the button above.';
-    if (model.state === 'loading') return 'Loading, one moment…';
-    if (model.state === 'failed') return model.reason;
-    return [model.family, `${model.width}×${model.height}`, `${model.classes} classes`, model.provider].filter(Boolean).join(' · ');
+    if (!model.serving) return model.state === 'loading' ? 'Loading, one moment…' : `Failed: ${model.reason}`;
+    const newer = { ready: '', loading: ' · its new file is being loaded', failed: ` · its new file failed: ${model.reason}` }[model.state];
+    return `${model.family} · ${model.width}×${model.height} · ${model.classes} classes · ${model.device}${newer}`;
 }
 
 function row(model) {
-    const text = model.state === 'ready' ? about(model) : `${model.state}${model.reason ? `: ${model.reason}` : '…'}`;
-    return element('li', { 'data-state': model.state },
-        element('strong', {}, model.name), ' ', element('span', { class: 'facts' }, text));
+    return element('li', {},
+        element('p', {}, element('strong', {}, model.name), ' ', element('span', { class: 'facts' }, about(model))),
+        element('button', { class: 'icon', type: 'button', title: 'Delete', 'aria-label': `Delete ${model.name}`, onclick: () => remove(model.name) }, icon('bin')));
+}
+
+async function remove(name) {
+    if (!await confirmed(`Delete ${name}?`, 'Its files are removed from the server.')) return;
+    try {
+        await request(`${PATH}/${encodeURIComponent(name)}`, { method: 'DELETE' });
+        await refresh();
+    } catch (error) {
+        tell(error.text || String(error), 'failed');
+    }
 }
 
 // --- the form -----------------------------------------------------------------------------
 
+const ADVICE = {
+    413: 'Raise --models-max-upload on the server.',
+    422: 'Add another file, or one that is exported anew.',
+    507: 'Free some disk space, or raise --models-memory on the server.',
+};
 let sending = null; // AbortController of the upload under way
 
 function tell(text, state = '') {
@@ -91,7 +109,7 @@ function busy(now) {
 function suggestName() {
     const file = $('model-file').files[0];
     if (!file || $('model-name').value) return;
-    $('model-name').value = file.name.replace(/\.onnx$/i, '').replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 64);
+    $('model-name').value = file.name.replace(/\.onnx$/i, '').replace(/^\.+|[^A-Za-z0-9_.-]+/g, '_').slice(0, 64);
 }
 
 async function submit(event) {
@@ -106,6 +124,7 @@ async function submit(event) {
     try {
         await add(form, sending.signal);
     } catch (error) {
+        error.advice = ADVICE[error.status] || error.advice;
         if (error.name !== 'AbortError') tell(error.text || String(error), 'failed');
     } finally {
         busy(false);

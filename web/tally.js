@@ -22,6 +22,7 @@ let drawTimer;
 let zoomTimer;
 
 const folded = () => localStorage.getItem(FOLDED) === '1';
+const active = () => found && chart.library && !folded();
 const tell = (text) => { $('counts-status').textContent = text; };
 
 export function begin(newFound, newFilter) {
@@ -85,7 +86,8 @@ function nextPart() {
 }
 
 async function goOn() {
-    const part = found && !folded() && nextPart();
+    if (!active()) return;
+    const part = nextPart();
     if (part && counting && part.to === counting.to && part.every === counting.every) return;
     stop();
     if (!part) return void describe();
@@ -117,7 +119,7 @@ function advance({ n }) {
 function draw() {
     clearTimeout(drawTimer);
     drawTimer = 0;
-    if (!found || folded() || !chart.library) return;
+    if (!active()) return;
     const { times, duration } = scene();
     const classes = counts.rank(found, filter);
     filter.named = new Set(classes.map((each) => each.class));
@@ -128,11 +130,10 @@ function draw() {
 }
 
 function describe() {
-    if (!found) return;
     const most = counts.peak(found, filter);
     const text = most ? `${found.known().length} of ${scene().times.length} frames counted, at most ${most.count} at frame ${most.n}` : 'nothing counted yet';
     $('chart').setAttribute('aria-label', `Objects over time: ${text}`);
-    if (counting) tell(`Counting… ${Math.round(100 * clamp(counting.at / Math.max(counting.to, 1), 0, 1))}\u202f%`);
+    if (counting) tell(`Counting… ${Math.round(100 * clamp(counting.at / counting.to, 0, 1))}\u202f%`);
     else tell(most ? `At most ${count(most.count)}, at frame ${most.n}${coarseness()}` : '');
 }
 
@@ -186,7 +187,7 @@ function toggle(number, node) {
 }
 
 // After the server was away.
-export const again = () => { if (found && chart.library) goOn(); };
+export const again = goOn;
 
 export function start(onFiltered) {
     filtered = onFiltered;

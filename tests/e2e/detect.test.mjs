@@ -9,11 +9,10 @@ import * as counts from '../../web/counts.js';
 import { launch, openTab } from './browser.mjs';
 import { accessibleNames, lowContrast } from './checks.mjs';
 import { FRAMES, makeClip } from './clip.mjs';
-import { READY, linesOf, mockDetection, single } from './mocks.mjs';
+import { FAILED, LOADING, READY, linesOf, mockDetection, single } from './mocks.mjs';
 import { makeFolder, removeFolders, startServer } from './server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const LAST = FRAMES - 1;
 const PROBLEM = { contentType: 'application/problem+json' };
 
 let browser;
@@ -79,7 +78,7 @@ const foundIn = (frames) => {
 test('long videos are counted every so many frames, a power of two', () => {
     assert.deepEqual([1, 999, 1000, 1001, 4000, 4001, 100000].map((n) => counts.pace(n, 1000)), [1, 1, 1, 2, 4, 8, 128]);
     const found = foundIn({ 0: [], 4: [], 12: [] });
-    assert.deepEqual(counts.missing(found, 0, 20, 4), { from: 8, to: 20, every: 4 });
+    assert.deepEqual(counts.missing(found, 0, 20, 4), { from: 8, to: 21, every: 4 });
     assert.deepEqual(counts.missing(found, 1, 4, 4), null);
     assert.deepEqual(counts.missing(found, 9, 12, 4), null);
 });
@@ -124,12 +123,11 @@ describe('detection, mocked', () => {
     afterEach(() => close(expected));
 
     test('"No detection" comes first; models that cannot be used say why', async () => {
-        const asked = await mockDetection(page, { models: [READY,
-            { name: 'large', state: 'loading', reason: '' }, { name: 'odd', state: 'failed', reason: 'no family fits' }] });
+        const asked = await mockDetection(page, { models: [READY, LOADING, FAILED] });
         await page.goto(link(3));
         await page.waitForFunction(() => document.getElementById('model').length === 4);
         const options = await page.locator('#model option').evaluateAll((all) => all.map((one) => [one.textContent, one.disabled]));
-        assert.deepEqual(options, [['No detection', false], ['yolox_nano', false], ['large: loading…', true], ['odd: failed, no family fits', true]]);
+        assert.deepEqual(options, [['No detection', false], ['yolox_nano', false], ['large: loading…', true], ['odd: failed, no family fits its outputs', true]]);
         assert.equal(await page.locator('#model').inputValue(), '');
         assert.equal(await page.locator('#counts').isVisible(), false);
         assert.deepEqual(asked, [], 'nothing is asked for without a model');
@@ -145,10 +143,10 @@ describe('detection, mocked', () => {
 
     test('a model that is still loading is used once it is ready', async () => {
         let state = 'loading';
-        await mockDetection(page, { models: () => [{ ...READY, state }] });
+        await mockDetection(page, { models: () => [state === 'ready' ? READY : { ...LOADING, name: READY.name }] });
         await useModel();
         await page.goto(link(3));
-        await page.getByText('Loading, one moment').waitFor();
+        await page.locator('#model-facts', { hasText: 'Loading, one moment' }).waitFor();
         state = 'ready';
         await boxed(3);
     });
@@ -275,7 +273,30 @@ describe('detection, mocked', () => {
         assert.ok(Math.abs(at - 80) < 1, `the cursor stands at ${at}`);
         const whole = asked.filter((url) => !single(url));
         assert.equal(whole.length, 1);
-        assert.equal(new URL(whole[0]).searchParams.get('to'), String(LAST));
+        assert.equal(new URL(whole[0]).searchParams.get('to'), String(FRAMES));
+    });
+
+    test('a long video is counted coarsely, and finer where the timeline is zoomed', async () => {
+        expected = /status of 416/; // the clip has fewer frames than its index says here
+        const long = 5000;
+        const asked = await mockDetection(page, { last: long - 1 });
+        const times = Array.from({ length: long }, (_, n) => n / 25);
+        await page.route('**/videos/stamped/index?*', (route) => route.fulfill({ json: { times, keyframes: [0], next: null, cached: [] } }));
+        await useModel();
+        await page.goto(link(10));
+        await counted(long / 8);
+        assert.match(await text('#counts-status'), /every 8th frame; zoom in for more/);
+        await pointAt('#timeline canvas', FRAMES / 2);
+        await page.mouse.wheel(0, -1500);
+        await page.getByRole('button', { name: 'Show the whole video' }).waitFor();
+        await page.waitForFunction(() => !/zoom in|Counting/.test(document.getElementById('counts-status').textContent));
+        const parts = asked.filter((url) => !single(url)).map((url) => new URL(url).searchParams);
+        assert.deepEqual(parts.map((query) => query.get('every')), ['8', null]);
+        const [from, to] = [Number(parts[1].get('from')), Number(parts[1].get('to'))];
+        assert.ok(from > 2000 && to < 3000 && to - from < 1000, `${from} to ${to}`);
+        await page.getByRole('button', { name: 'Show the whole video' }).click();
+        await page.getByText('every 8th frame; zoom in for more').waitFor();
+        assert.equal(asked.filter((url) => !single(url)).length, 2);
     });
 
     test('classes are hidden and shown, in the chart and on the picture', async () => {
@@ -296,7 +317,7 @@ describe('detection, mocked', () => {
             const real = window.fetch;
             window.fetch = (path, options) => {
                 const query = new URLSearchParams(String(path).split('?')[1]);
-                if (!String(path).includes('/detections?') || query.get('from') === query.get('to')) return real(path, options);
+                if (!String(path).includes('/detections?') || Number(query.get('from')) + 1 === Number(query.get('to'))) return real(path, options);
                 const body = new ReadableStream({ start(control) { window.slow = { control, signal: options.signal }; } });
                 return Promise.resolve(new Response(body));
             };
@@ -304,7 +325,7 @@ describe('detection, mocked', () => {
         await page.goto(link(60));
         await boxed(60);
         await page.waitForFunction(() => window.slow);
-        const lines = linesOf(`${server.url}/?from=0&to=9`, LAST);
+        const lines = linesOf(`${server.url}/?from=0&to=10`, FRAMES - 1);
         // The last line comes in two parts.
         await page.evaluate((some) => window.slow.control.enqueue(new TextEncoder().encode(some)), lines.slice(0, -20));
         await counted(10);
@@ -352,9 +373,36 @@ describe('detection, mocked', () => {
         await boxed(40);
     });
 
+    test('a frame that cannot be decoded says so, and the count goes on', async () => {
+        const error = { title: 'Unprocessable Content', status: 422, detail: 'packet 40 is damaged' };
+        const body = linesOf(`${server.url}/?from=0`, FRAMES - 1).replace(/^{"n":40,.*$/m, JSON.stringify({ n: 40, t: 1.6, error }));
+        await mockDetection(page, { answer: (route, url) => route.fulfill({ body: single(url) ? `${body.split('\n')[40]}\n` : body }).then(() => true) });
+        await useModel();
+        await page.goto(link(40));
+        await page.locator('#found-summary.trouble', { hasText: 'packet 40 is damaged' }).waitFor();
+        await counted();
+    });
+
+    test('a model that is replaced is asked anew', async () => {
+        let model = READY;
+        const asked = await mockDetection(page, { models: () => [model] });
+        await useModel();
+        await page.goto(link(40));
+        await counted();
+        model = { ...READY, state: 'loading' };
+        await page.getByRole('button', { name: 'Add a model' }).click();
+        await page.locator('#model-list', { hasText: 'its new file is being loaded' }).waitFor();
+        assert.equal(asked.filter((url) => !single(url)).length, 1);
+        model = { ...READY, generation: 2 };
+        const again = page.waitForRequest((request) => request.url().includes('/detections?'));
+        await page.locator('#model-list', { hasText: 'new file' }).waitFor({ state: 'detached' });
+        await again;
+        await boxed(40);
+    });
+
     test('without ONNX Runtime the page says how to get it', async () => {
         expected = /status of 501/;
-        const json = { title: 'Not implemented', detail: 'ONNX Runtime was not found' };
+        const json = { title: 'Not Implemented', field: 'model', detail: 'ONNX Runtime was not found: run `npm ci`' };
         await mockDetection(page, { answer: (route) => route.fulfill({ status: 501, ...PROBLEM, json }).then(() => true) });
         await useModel();
         await page.goto(link(40));
@@ -370,6 +418,9 @@ describe('detection, mocked', () => {
         await page.goto(link(40));
         await boxed(40);
         await page.getByText('This build has no chart: run “npm ci”').waitFor();
+        await page.keyboard.press('+');
+        await page.waitForTimeout(600);
+        assert.match(await text('#counts-status'), /no chart/, 'nothing is counted for a chart that is not there');
     });
 
     test('a model is added, watched while it loads, and used', async () => {
@@ -379,8 +430,8 @@ describe('detection, mocked', () => {
         await page.route('**/api/v1/models', (route) => {
             if (route.request().method() === 'GET') return route.fallback();
             form = route.request().postDataBuffer().toString('latin1');
-            list.push({ ...READY, name: 'my_model', state: 'loading' });
-            setTimeout(() => { list[0].state = 'ready'; }, 1000);
+            list.push({ ...LOADING, name: 'my_model' });
+            setTimeout(() => { list[0] = { ...READY, name: 'my_model' }; }, 1000);
             return route.fulfill({ status: 202, json: list[0] });
         });
         await page.goto(link(40));
@@ -403,19 +454,25 @@ describe('detection, mocked', () => {
 
     test('a model that cannot be used stays in its form, with the reason', async () => {
         expected = /status of 409/;
-        const failed = { name: 'odd', state: 'failed', reason: 'no family fits its outputs' };
         let answer = { status: 409, json: { title: 'Taken', detail: 'there is a model of this name' } };
-        await mockDetection(page, { models: () => (answer.status === 202 ? [failed] : []) });
+        await mockDetection(page, { models: () => (answer.status === 202 ? [FAILED] : []) });
         await page.route('**/api/v1/models', (route) => (route.request().method() === 'GET' ? route.fallback() : route.fulfill(answer)));
         await page.goto(link(40));
         await page.getByRole('button', { name: 'Add a model' }).click();
         await page.locator('#model-file').setInputFiles({ name: 'odd.onnx', mimeType: '', buffer: Buffer.from('weights') });
         await page.getByRole('button', { name: 'Upload', exact: true }).last().click();
         await page.getByText('there is a model of this name').waitFor();
-        answer = { status: 202, json: failed };
+        answer = { status: 202, json: FAILED };
         await page.getByRole('button', { name: 'Upload', exact: true }).last().click();
         await page.locator('#model-status', { hasText: 'no family fits its outputs' }).waitFor();
         assert.equal(await page.locator('#model-name').inputValue(), 'odd', 'nothing has to be typed again');
+        const deleted = page.waitForRequest((request) => request.method() === 'DELETE' && request.url().endsWith('/api/v1/models/odd'));
+        await page.route('**/api/v1/models/odd', (route) => route.fulfill({ status: 204 }));
+        await page.getByRole('button', { name: 'Delete odd' }).click();
+        answer = { status: 409 };
+        await page.locator('#confirm').getByRole('button', { name: 'Delete' }).click();
+        await deleted;
+        await page.locator('#model-list li').waitFor({ state: 'detached' });
     });
 
     for (const [name, options] of [

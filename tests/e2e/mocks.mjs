@@ -2,9 +2,12 @@
 // of the browser; everything else still goes to the real server.
 
 export const READY = {
-    name: 'yolox_nano', family: 'yolox', state: 'ready', reason: '', provider: 'cpu', classes: 80,
-    width: 416, height: 416, threshold: 0.3,
+    name: 'yolox_nano', default: false, origin: 'upload', state: 'ready', reason: null, serving: true, generation: 1,
+    family: 'yolox', width: 416, height: 416, classes: 80, threshold: 0.3, provider: 'cpu', device: 'cpu',
+    provider_reason: 'no GPU here',
 };
+export const LOADING = { name: 'large', origin: 'upload', state: 'loading', reason: null, serving: false };
+export const FAILED = { name: 'odd', origin: 'upload', state: 'failed', reason: 'no family fits its outputs', serving: false };
 
 // What the mocked model sees in frame n of a 320x240 clip: two bottles, one of them faint; a person
 // in every other second.
@@ -19,9 +22,9 @@ const line = (n) => `${JSON.stringify({ n, t: n / 25, width: 320, height: 240, m
 
 export function framesOf(url, last) {
     const query = new URL(url).searchParams;
-    const [from, to] = [Number(query.get('from') ?? 0), Math.min(last, Number(query.get('to') ?? last))];
+    const [from, to] = [Number(query.get('from') ?? 0), Math.min(last + 1, Number(query.get('to') ?? last + 1))];
     const every = Number(query.get('every') ?? 1);
-    return Array.from({ length: Math.floor((to - from) / every) + 1 }, (_, i) => from + i * every);
+    return Array.from({ length: Math.ceil((to - from) / every) }, (_, i) => from + i * every);
 }
 
 export const linesOf = (url, last) => framesOf(url, last).map(line).join('');
@@ -43,5 +46,8 @@ export async function mockDetection(page, { models = [READY], last = 124, answer
     return asked;
 }
 
-// Those for one frame, those for a stretch.
-export const single = (url) => /from=(\d+)&to=\1&/.test(url);
+// Whether it asks for one frame.
+export function single(url) {
+    const query = new URL(url).searchParams;
+    return Number(query.get('to')) === Number(query.get('from')) + 1;
+}
