@@ -13,6 +13,10 @@
 
 static const struct sc_kernels *const levels[] = {
     &sc_kernels_c,
+#if defined(__x86_64__)
+    &sc_kernels_avx2,
+    &sc_kernels_avx512,
+#endif
 };
 
 // What tables depend on; made in zeroed memory, so equal ones are equal bytes.
