@@ -308,20 +308,36 @@ static void make_row(const struct job *job, int y, void *const out[3])
                                   job->prepare->params.type, out);
 }
 
-static inline void scatter_elements(const struct job *job, size_t element, int y, int rows)
+// Rows of the block as runs of columns: `rows` neighbours at a time, so that lines of the cache are
+// written whole.
+static inline void turn_elements(const struct job *job, size_t element, int y, int rows)
 {
-    const struct sc_layout *layout = &job->prepare->layout;
-    // A column of the source's grid goes along the tensor's rows, or, turned, down its columns.
-    ptrdiff_t along = layout->turned ? job->step_y : job->step_x;
-    ptrdiff_t aside = layout->turned ? job->step_x : job->step_y;
     for (int c = 0; c < 3; c++) {
         const uint8_t *from = job->block + (size_t)c * TURN_ROWS * job->block_row;
-        uint8_t *to = job->tensor + c * job->step_c + y * aside;
-        for (int x = 0; x < layout->x.count; x++)
+        uint8_t *to = job->tensor + c * job->step_c + y * job->step_x;
+        for (int x = 0; x < job->prepare->layout.x.count; x++, to += job->step_y)
             for (int r = 0; r < rows; r++)
-                memcpy(to + x * along + r * aside,
+                memcpy(to + r * job->step_x,
                        from + (size_t)r * job->block_row + (size_t)x * element, element);
     }
+}
+
+static inline void interleave_elements(const struct job *job, size_t element, int y)
+{
+    const uint8_t *from = job->block;
+    const size_t plane = TURN_ROWS * job->block_row;
+    uint8_t *to = job->tensor + y * job->step_y;
+    for (int x = 0; x < job->prepare->layout.x.count; x++, from += element)
+        for (size_t c = 0; c < 3; c++, to += element)
+            memcpy(to, from + c * plane, element);
+}
+
+static inline void scatter_elements(const struct job *job, size_t element, int y, int rows)
+{
+    if (job->prepare->layout.turned)
+        turn_elements(job, element, y, rows);
+    else
+        interleave_elements(job, element, y);
 }
 
 static void scatter(const struct job *job, int y, int rows)

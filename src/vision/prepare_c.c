@@ -56,34 +56,48 @@ static void across(const int16_t *row, const struct sc_taps *taps, float *out)
     }
 }
 
-static void store(void *out, int i, float v, enum sc_element type)
-{
-    uint32_t bits = sc_element_bits(v, type);
-    if (type == SC_UINT8)
-        ((uint8_t *)out)[i] = (uint8_t)bits;
-    else if (type == SC_FLOAT16)
-        ((uint16_t *)out)[i] = (uint16_t)bits;
-    else
-        memcpy((uint8_t *)out + (size_t)i * sizeof(v), &v, sizeof(v));
-}
-
+// Normalised values of one channel.
 static void channel(const float *const in[3], int n, const struct sc_colour *colour, int c,
-                    enum sc_element type, void *out)
+                    float *restrict out)
 {
-    const float *m = colour->m[c];
+    const float *y = in[0], *cb = in[1], *cr = in[2], *m = colour->m[c];
+    float m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3];
+    float gain = colour->gain[c], bias = colour->bias[c];
     for (int i = 0; i < n; i++) {
-        float v = m[0] * in[0][i] + m[1] * in[1][i] + m[2] * in[2][i] + m[3];
+        float v = m0 * y[i] + m1 * cb[i] + m2 * cr[i] + m3;
         v = v > 0 ? v : 0;
         v = v < 255 ? v : 255;
-        store(out, i, v * colour->gain[c] + colour->bias[c], type);
+        out[i] = v * gain + bias;
+    }
+}
+
+static void store(const float *in, int n, enum sc_element type, uint8_t *out)
+{
+    if (type == SC_FLOAT32) {
+        memcpy(out, in, (size_t)n * sizeof(*in));
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        uint32_t bits = sc_element_bits(in[i], type);
+        if (type == SC_UINT8)
+            out[i] = (uint8_t)bits;
+        else
+            ((uint16_t *)(void *)out)[i] = (uint16_t)bits;
     }
 }
 
 static void colours(const float *const in[3], int n, const struct sc_colour *colour,
                     enum sc_element type, void *const out[3])
 {
-    for (int c = 0; c < 3; c++)
-        channel(in, n, colour, c, type, out[c]);
+    float values[COLUMNS];
+    for (int i = 0; i < n; i += COLUMNS) {
+        const float *const from[3] = {in[0] + i, in[1] + i, in[2] + i};
+        int part = n - i < COLUMNS ? n - i : COLUMNS;
+        for (int c = 0; c < 3; c++) {
+            channel(from, part, colour, c, values);
+            store(values, part, type, (uint8_t *)out[c] + (size_t)i * sc_element_size(type));
+        }
+    }
 }
 
 static bool supported(void)

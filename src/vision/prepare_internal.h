@@ -62,9 +62,9 @@ int sc_layout_compute(struct sc_layout *layout, const struct sc_prepare_params *
 
 // --- taps: the weighted samples of each output along one side of a plane
 struct sc_taps {
-    int count; // outputs
-    int width; // weights of each, even; the ones beyond the plane are 0
-    int span;  // samples that a block of outputs reaches over, at most
+    int count;         // outputs
+    int width;         // weights of each, even; the ones beyond the plane are 0
+    int span4, span16; // samples that 4 or 16 neighbouring outputs reach over, at most
     int32_t *first;
     // down: [count][width]. across: [width / 2][count in whole blocks][2].
     int16_t *weights;

@@ -87,6 +87,16 @@ static void measure(struct sc_taps *taps, const struct sc_taps_params *p)
     taps->width = SC_ALIGN(width, 2);
 }
 
+static int span_of(const struct sc_taps *taps, size_t padded, size_t neighbours)
+{
+    int most = 0;
+    for (size_t i = 0; i < padded; i += neighbours) {
+        int span = abs(taps->first[i + neighbours - 1] - taps->first[i]) + taps->width;
+        most = span > most ? span : most;
+    }
+    return most;
+}
+
 static void fill(struct sc_taps *taps, const struct sc_taps_params *p)
 {
     size_t padded = (size_t)sc_taps_padded(taps->count), width = (size_t)taps->width;
@@ -101,10 +111,8 @@ static void fill(struct sc_taps *taps, const struct sc_taps_params *p)
     // Outputs that only fill up the last block read what the last output does.
     for (size_t i = (size_t)taps->count; i < padded; i++)
         taps->first[i] = taps->first[taps->count - 1];
-    for (size_t i = 0; i < padded; i += SC_TAPS_BLOCK) {
-        int span = abs(taps->first[i + SC_TAPS_BLOCK - 1] - taps->first[i]) + taps->width;
-        taps->span = span > taps->span ? span : taps->span;
-    }
+    taps->span4 = span_of(taps, padded, 4);
+    taps->span16 = span_of(taps, padded, 16);
 }
 
 int sc_taps_init(struct sc_taps *taps, const struct sc_taps_params *params)
