@@ -18,20 +18,36 @@ static void environment_message(void *arg, int severity, const char *category, c
     (void)message;
 }
 
-// "/src/x.cc:12 Foo() [ONNXRuntimeError] : 1 : FAIL : text" is "text".
+// The part behind the last of these marks is what a reader can use: "/src/x.cc:12 Foo()
+// [ONNXRuntimeError] : 1 : FAIL : Failed to load library /a/b.so with error: libc.so.9: no such
+// file" is "libc.so.9: no such file".
 static const char *skip_preamble(const char *message)
 {
-    const char *mark = "[ONNXRuntimeError]", *at;
-    while ((at = strstr(message, mark))) {
-        message = at + strlen(mark);
-        for (int colons = 0; colons < 3; colons++) {
-            const char *colon = strstr(message, " : ");
-            if (!colon)
-                break;
-            message = colon + 3;
+    static const struct {
+        const char *mark;
+        int colons; // " : " that still follow it
+    } marks[] = {{"[ONNXRuntimeError]", 3}, {" was false. ", 0}, {" with error: ", 0}};
+    for (size_t i = 0; i < SC_COUNT(marks); i++) {
+        const char *at;
+        while ((at = strstr(message, marks[i].mark))) {
+            message = at + strlen(marks[i].mark);
+            for (int n = 0; n < marks[i].colons && (at = strstr(message, " : ")); n++)
+                message = at + strlen(" : ");
         }
     }
     return message;
+}
+
+// The loader's messages begin with a path, of which the last part matters.
+static const char *skip_folders(const char *message)
+{
+    const char *end = strchr(message, ':'), *base = message;
+    if (message[0] != '/' || !end || memchr(message, ' ', (size_t)(end - message)))
+        return message;
+    for (const char *p = message; p < end; p++)
+        if (*p == '/')
+            base = p + 1;
+    return base;
 }
 
 static void one_line(char *text, size_t size, const char *message)
@@ -56,7 +72,7 @@ enum ort_code sc_onnx_status(const struct ort_api *api, ort_status *status, char
     if (!status)
         return ORT_OK;
     int code = api->GetErrorCode(status);
-    one_line(text, size, skip_preamble(api->GetErrorMessage(status)));
+    one_line(text, size, skip_folders(skip_preamble(api->GetErrorMessage(status))));
     if (!text[0])
         snprintf(text, size, "error %d without a text", code);
     api->ReleaseStatus(status);

@@ -3,6 +3,7 @@
 // That a provider is compiled in says little: its libraries, its driver or its device may be
 // missing, or it may take none of the model's nodes. So each is tried with the model itself, and
 // the library's account of which provider got how many nodes decides.
+#include <glob.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
@@ -19,6 +20,8 @@ struct provider {
     // Adds it, and whatever it should fall back to before the CPU. NULL: nothing to add.
     ort_status *(*append)(const struct ort_api *api, ort_options *options,
                           const struct sc_session_params *params);
+    // Why it is not worth trying unless named, or NULL.
+    const char *(*pointless)(void);
 };
 
 struct pairs {
@@ -93,11 +96,27 @@ static ort_status *append_webgpu(const struct ort_api *api, ort_options *options
     return api->SessionOptionsAppendExecutionProvider(options, "WebGPU", NULL, NULL, 0);
 }
 
+// Asked for a GPU where there is none, WebGPU takes a while, writes to standard error, and may come
+// up with a renderer in software, which is slower than the CPU provider.
+static const char *no_gpu(void)
+{
+    static const char *const nodes[] = {"/dev/dri/renderD*", "/dev/nvidia[0-9]*", "/dev/dxg",
+                                        "/dev/mali*", "/dev/kgsl*"};
+    for (size_t i = 0; i < SC_COUNT(nodes); i++) {
+        glob_t found = {0};
+        bool any = !glob(nodes[i], 0, NULL, &found);
+        globfree(&found);
+        if (any)
+            return NULL;
+    }
+    return "no GPU in /dev";
+}
+
 static const struct provider providers[] = {
     {SC_PROVIDER_TENSORRT, "tensorrt", "TensorRT", "TensorrtExecutionProvider",
      append_tensorrt},
     {SC_PROVIDER_CUDA, "cuda", "CUDA", "CUDAExecutionProvider", append_cuda},
-    {SC_PROVIDER_WEBGPU, "webgpu", "WebGPU", "WebGpuExecutionProvider", append_webgpu},
+    {SC_PROVIDER_WEBGPU, "webgpu", "WebGPU", "WebGpuExecutionProvider", append_webgpu, no_gpu},
     {SC_PROVIDER_CPU, "cpu", "CPU", "CPUExecutionProvider", NULL},
 };
 
@@ -156,13 +175,12 @@ struct attempt {
     char text[256];
 };
 
-static void attempt(struct attempt *a, sc_session *session, const struct provider *p,
-                    const struct sc_session_params *params)
+static void load_model(struct attempt *a, sc_session *session, const struct provider *p,
+                       const struct sc_session_params *params)
 {
     const sc_onnx *onnx = session->onnx;
     const struct ort_api *api = onnx->api;
     ort_options *options = NULL;
-    *a = (struct attempt){0};
     session->log = (struct sc_session_log){.log = onnx->log, .loading = true};
     ort_status *status = api->CreateSessionOptions(&options);
     if (!status)
@@ -190,6 +208,24 @@ static void judge(struct attempt *a, const sc_session *session, const struct pro
     snprintf(a->text, sizeof(a->text), "takes none of the model's operators");
 }
 
+static void attempt(struct attempt *a, sc_session *session, const struct provider *p,
+                    const struct sc_session_params *params)
+{
+    const char *why_not = NULL;
+    *a = (struct attempt){0};
+    if (!compiled_in(session->onnx, p))
+        why_not = "not in this build of ONNX Runtime";
+    else if (params->provider == SC_PROVIDER_AUTO && p->pointless)
+        why_not = p->pointless();
+    if (why_not) {
+        a->code = ORT_EP_FAIL;
+        snprintf(a->text, sizeof(a->text), "%s", why_not);
+    } else {
+        load_model(a, session, p, params);
+        judge(a, session, p);
+    }
+}
+
 // "CUDA: not in this build of ONNX Runtime; CPU instead", "CUDA, 4 of 210 operators on the CPU".
 static void give_reason(sc_session *session, const struct provider *p)
 {
@@ -206,7 +242,6 @@ static void give_reason(sc_session *session, const struct provider *p)
                     all);
     session->info.provider = p->provider;
     session->info.provider_name = p->ort;
-    session->info.half = p->provider == SC_PROVIDER_TENSORRT && session->info.half;
     session->info.reason = sc_str_get(reason);
 }
 
@@ -230,18 +265,15 @@ static int load_failed(const struct provider *p, const struct attempt *a,
 int sc_session_load(sc_session *session, const struct sc_session_params *params, sc_err *err)
 {
     bool any = params->provider == SC_PROVIDER_AUTO;
-    session->info.half = params->half;
     for (size_t i = 0; i < SC_COUNT(providers); i++) {
         const struct provider *p = &providers[i];
-        struct attempt a = {.code = ORT_EP_FAIL, .text = "not in this build of ONNX Runtime"};
+        struct attempt a;
         if (!any && p->provider != params->provider)
             continue;
-        if (compiled_in(session->onnx, p)) {
-            attempt(&a, session, p, params);
-            judge(&a, session, p);
-        }
+        attempt(&a, session, p, params);
         if (a.session) {
             session->session = a.session;
+            session->info.half = params->half && p->provider == SC_PROVIDER_TENSORRT;
             give_reason(session, p);
             return SC_OK;
         }
