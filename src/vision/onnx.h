@@ -67,7 +67,7 @@ struct sc_session_info {
     // Why this one, one line: "CUDA: libcudnn.so.9: cannot open shared object file; CPU instead",
     // "CUDA, 4 of 210 operators on the CPU", "CPU" where it was named.
     const char *reason;
-    bool half;                 // computes in float16
+    bool half; // computes in float16
 };
 
 // Loads a model. Blocks, seconds for large ones, minutes where TensorRT builds engines. That the
