@@ -164,11 +164,11 @@ static int take_library(struct sc_onnx_library *out, struct search *s, sc_err *e
     real_path(s, symbol);
     if (!version || sscanf(version, "%u.%u", &major, &minor) != 2)
         return sc_fail(err, SC_EUNSUPPORTED, "%s does not tell its version", s->path);
-    const void *const *table = major == 1 && minor < ORT_API ? NULL : base->get_api(ORT_API);
+    bool old = major < 1 || (major == 1 && minor < ORT_API);
+    const void *const *table = old ? NULL : base->get_api(ORT_API);
     if (!table)
-        return sc_fail(err, SC_EUNSUPPORTED,
-                       "%s is ONNX Runtime %s: 1.%d or a later 1.x is wanted", s->path, version,
-                       ORT_API);
+        return sc_fail(err, SC_EUNSUPPORTED, "%s is ONNX Runtime %s: 1.%d or later is wanted",
+                       s->path, version, ORT_API);
     fill_table(&out->api, table);
     out->version = sc_xstrdup(version);
     out->path = sc_xstrdup(s->path);
