@@ -85,6 +85,7 @@ struct sc_instance_info {
     enum sc_provider provider; // the one that really runs
     char reason[256];          // why that one
     bool half;
+    int device;   // number of the GPU
     size_t bytes; // of the file
     int64_t load_ns, warm_ns;
 };

@@ -98,8 +98,7 @@ const struct sc_instance_info *sc_instance_get_info(const sc_instance *instance)
 
 const char *sc_instance_provider(const sc_instance *instance)
 {
-    static const char *const names[] = {"auto", "cpu", "cuda", "tensorrt", "webgpu"};
-    return names[instance->info.provider];
+    return sc_provider_name(instance->info.provider);
 }
 
 static void free_labels(struct sc_instance_info *info)
@@ -180,6 +179,7 @@ static sc_instance *new_instance(sc_models *models, const struct sc_model_job *j
     instance->uid = atomic_fetch_add(&models->next_uid, 1);
     memcpy(instance->info.name, job->name, sizeof(instance->info.name));
     instance->info.generation = job->generation;
+    instance->info.device = (int)settings->device;
     instance->path = sc_xstrdup(job->file.path);
     instance->labels = job->file.labels ? sc_xstrdup(job->file.labels) : NULL;
     instance->params = (struct sc_model_params){

@@ -31,53 +31,52 @@ struct fake_model {
     int class;
 };
 
-static inline void fake_init(struct fake_runtime *fake)
+static inline void fake_init(struct fake_runtime *rt)
 {
-    *fake = (struct fake_runtime){.max_batch = 4};
-    pthread_mutex_init(&fake->lock, NULL);
-    pthread_cond_init(&fake->cond, NULL);
+    *rt = (struct fake_runtime){.max_batch = 4};
+    pthread_mutex_init(&rt->lock, NULL);
+    pthread_cond_init(&rt->cond, NULL);
 }
 
-static inline void fake_shut(struct fake_runtime *fake, bool shut)
+static inline void fake_shut(struct fake_runtime *rt, bool shut)
 {
-    pthread_mutex_lock(&fake->lock);
-    fake->shut = shut;
-    pthread_cond_broadcast(&fake->cond);
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_lock(&rt->lock);
+    rt->shut = shut;
+    pthread_cond_broadcast(&rt->cond);
+    pthread_mutex_unlock(&rt->lock);
 }
 
 // Waits until a run stands before the shut gate.
-static inline void fake_await_run(struct fake_runtime *fake)
+static inline void fake_await_run(struct fake_runtime *rt)
 {
-    pthread_mutex_lock(&fake->lock);
-    while (!fake->waiting)
-        pthread_cond_wait(&fake->cond, &fake->lock);
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_lock(&rt->lock);
+    while (!rt->waiting)
+        pthread_cond_wait(&rt->cond, &rt->lock);
+    pthread_mutex_unlock(&rt->lock);
 }
 
 static inline int fake_start(void *arg, sc_err *err)
 {
-    struct fake_runtime *fake = arg;
-    return fake->start_ret ? sc_fail(err, fake->start_ret, "install the runtime") : 0;
+    struct fake_runtime *rt = arg;
+    return rt->start_ret ? sc_fail(err, rt->start_ret, "install the runtime") : 0;
 }
 
 static inline int fake_open(void *arg, void **pdetector, const struct sc_model_params *params,
                             sc_err *err)
 {
-    struct fake_runtime *fake = arg;
+    struct fake_runtime *rt = arg;
     char word[8] = "", class = '0';
     FILE *f = fopen(params->path, "re");
     if (!f)
         return sc_fail(err, SC_ENOTFOUND, "cannot read %s", params->path);
     int got = fscanf(f, "%7s %c", word, &class);
     fclose(f);
-    atomic_fetch_add(&fake->loads, 1);
-    sc_clock_sleep(fake->load_ns);
+    atomic_fetch_add(&rt->loads, 1);
+    sc_clock_sleep(rt->load_ns);
     if (got < 1 || strcmp(word, "good"))
         return sc_fail(err, SC_EDATA, "this is no model");
     struct fake_model *model = sc_new(struct fake_model);
-    *model =
-        (struct fake_model){.runtime = fake, .labels = {"cat", "dog"}, .class = class - '0'};
+    *model = (struct fake_model){.runtime = rt, .labels = {"cat", "dog"}, .class = class - '0'};
     model->session = (struct sc_session_info){.provider = SC_PROVIDER_CPU, .reason = "a fake"};
     model->info =
         (struct sc_model_info){.name = params->name,
@@ -85,12 +84,12 @@ static inline int fake_open(void *arg, void **pdetector, const struct sc_model_p
                                .path = params->path,
                                .width = 64,
                                .height = 64,
-                               .max_batch = fake->max_batch,
+                               .max_batch = rt->max_batch,
                                .classes = 2,
                                .labels = model->labels,
                                .threshold = params->threshold > 0 ? params->threshold : 0.5,
                                .session = &model->session};
-    atomic_fetch_add(&fake->open, 1);
+    atomic_fetch_add(&rt->open, 1);
     *pdetector = model;
     return 0;
 }
@@ -108,15 +107,15 @@ static inline const struct sc_model_info *fake_info(void *detector)
     return &((struct fake_model *)detector)->info;
 }
 
-static inline void fake_pass_gate(struct fake_runtime *fake)
+static inline void fake_pass_gate(struct fake_runtime *rt)
 {
-    pthread_mutex_lock(&fake->lock);
-    fake->waiting++;
-    pthread_cond_broadcast(&fake->cond);
-    while (fake->shut)
-        pthread_cond_wait(&fake->cond, &fake->lock);
-    fake->waiting--;
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_lock(&rt->lock);
+    rt->waiting++;
+    pthread_cond_broadcast(&rt->cond);
+    while (rt->shut)
+        pthread_cond_wait(&rt->cond, &rt->lock);
+    rt->waiting--;
+    pthread_mutex_unlock(&rt->lock);
 }
 
 // Two boxes a picture, of scores 0.9 and 0.3; the first one's x1 is the frame's number.
@@ -125,16 +124,16 @@ static inline int fake_detect(void *detector, sc_frame *const *frames,
                               sc_err *err)
 {
     struct fake_model *model = detector;
-    struct fake_runtime *fake = model->runtime;
+    struct fake_runtime *rt = model->runtime;
     (void)views;
-    fake_pass_gate(fake);
-    sc_clock_sleep(fake->run_ns);
-    atomic_fetch_add(&fake->runs, 1);
-    atomic_fetch_add(&fake->pictures, count);
-    if (count > atomic_load(&fake->largest))
-        atomic_store(&fake->largest, count);
-    if (fake->detect_ret)
-        return sc_fail(err, fake->detect_ret, "made to fail");
+    fake_pass_gate(rt);
+    sc_clock_sleep(rt->run_ns);
+    atomic_fetch_add(&rt->runs, 1);
+    atomic_fetch_add(&rt->pictures, count);
+    if (count > atomic_load(&rt->largest))
+        atomic_store(&rt->largest, count);
+    if (rt->detect_ret)
+        return sc_fail(err, rt->detect_ret, "made to fail");
     for (int i = 0; i < count; i++) {
         sc_detections *found = out[i] = sc_detections_new(2);
         float n = (float)frames[i]->n;

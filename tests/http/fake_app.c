@@ -1,12 +1,14 @@
 #include "fake_app.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <math.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../app/fake_detector.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -37,6 +39,10 @@ struct sc_app {
     sc_log *log;
     struct sc_app_settings settings;
     struct sc_videos videos;
+    struct sc_models_settings models_settings;
+    struct fake_runtime runtime;
+    char data_dir[64], empty[1];
+    sc_models *models;
 };
 
 struct sc_upload {
@@ -88,10 +94,39 @@ int fake_app_open(sc_app **papp, int64_t frames)
                                             .height = 240,
                                             .display_width = 320,
                                             .display_height = 240};
+    fake_init(&app->runtime);
+    snprintf(app->data_dir, sizeof(app->data_dir), "/tmp/saccade-http-XXXXXX");
+    sc_require(mkdtemp(app->data_dir) != NULL);
+    app->models_settings =
+        (struct sc_models_settings){.model = app->empty,
+                                    .dir = app->empty,
+                                    .load = app->empty,
+                                    .library = app->empty,
+                                    .max_batch = 4,
+                                    .memory = 1 << 20,
+                                    .max_upload = 1 << 19};
+    sc_require(!sc_models_open(&app->models,
+                               &(struct sc_models_params){.settings = &app->models_settings,
+                                                          .data_dir = app->data_dir,
+                                                          .ops = &fake_ops,
+                                                          .ops_arg = &app->runtime,
+                                                          .metrics = app->metrics},
+                               NULL));
     memset(table, 0, sizeof(table));
     add("clip", "a \"clip\" \xc3\xa4.mp4", 1000);
     *papp = the_app = app;
     return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void remove_folder(const char *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void fake_app_close(sc_app **papp)
@@ -99,6 +134,8 @@ void fake_app_close(sc_app **papp)
     sc_app *app = *papp;
     *papp = NULL;
     sc_pool_close(&app->pool);
+    sc_models_close(&app->models);
+    remove_folder(app->data_dir);
     sc_metrics_free(&app->metrics);
     sc_log_close(&app->log);
     for (size_t i = 0; i < SC_COUNT(cached); i++)
@@ -126,6 +163,19 @@ sc_metrics *sc_app_metrics(sc_app *app)
 sc_pool *sc_app_pool(sc_app *app)
 {
     return app->pool;
+}
+sc_models *sc_app_models(sc_app *app)
+{
+    return app->models;
+}
+struct fake_runtime *fake_app_runtime(sc_app *app)
+{
+    return &app->runtime;
+}
+sc_inference *sc_app_inference(sc_app *app)
+{
+    (void)app;
+    return NULL;
 }
 sc_videos *sc_app_videos(sc_app *app)
 {
@@ -253,6 +303,14 @@ sc_video *sc_videos_get(sc_videos *videos, const char *id)
     }
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+sc_video *sc_video_ref(sc_video *video)
+{
+    pthread_mutex_lock(&lock);
+    video->refs++;
+    pthread_mutex_unlock(&lock);
+    return video;
 }
 
 void sc_video_unref(sc_video **pvideo)
@@ -386,6 +444,7 @@ void sc_answer_unref(sc_answer **panswer)
     if (!answer || !sc_ref_dec(&answer->ref))
         return;
     sc_buf_unref(&answer->body);
+    sc_detections_unref(&answer->found);
     free(answer);
 }
 
@@ -426,7 +485,9 @@ void sc_video_etag(sc_video *video, int64_t n, const struct sc_picture_query *qu
 
 sc_answer *sc_video_peek(sc_video *video, int64_t n, const struct sc_picture_query *query)
 {
-    (void)video, (void)query;
+    (void)video;
+    if (query->instance)
+        return NULL;
     pthread_mutex_lock(&lock);
     sc_answer *answer = cached[n] ? sc_answer_ref(cached[n]) : NULL;
     pthread_mutex_unlock(&lock);
@@ -435,18 +496,34 @@ sc_answer *sc_video_peek(sc_video *video, int64_t n, const struct sc_picture_que
 
 struct wait {
     int64_t n;
-    bool rgb;
+    bool rgb, found;
+    double threshold;
     sc_answer_fn *fn;
     void *arg;
 };
 
-static sc_answer *make(int64_t n, bool rgb)
+// Two things in each frame, of scores 0.9 and 0.3.
+static sc_detections *find_two(int64_t n)
+{
+    sc_detections *found = sc_detections_new(2);
+    found->width = 320;
+    found->height = 240;
+    found->batch = 1;
+    found->items[0] = (struct sc_detection){(float)n, 1, 50, 60, 0.9F, 0, 0};
+    found->items[1] = (struct sc_detection){2, 2, 30, 40, 0.3F, 7, 0};
+    atomic_fetch_add(&fake.detected, 1);
+    return found;
+}
+
+static sc_answer *make(int64_t n, bool rgb, sc_detections *found, double threshold)
 {
     sc_answer *answer = sc_new(sc_answer);
     sc_ref_init(&answer->ref);
     answer->info.width = 10;
     answer->info.height = 10;
     answer->n = n;
+    answer->found = found;
+    answer->count = found ? sc_detections_above(found, threshold) : 0;
     answer->body = sc_buf_new(rgb ? 300 : fake.picture_bytes);
     memset(answer->body->data, (int)('A' + n % 26), answer->body->size);
     snprintf(answer->etag, sizeof(answer->etag), "\"f%lld\"", (long long)n);
@@ -465,33 +542,72 @@ static void run(void *arg)
         wait.fn(wait.arg, fake.picture_ret, NULL, &err);
         return;
     }
-    sc_answer *answer = make(wait.n, wait.rgb);
+    sc_answer *answer =
+        make(wait.n, wait.rgb, wait.found ? find_two(wait.n) : NULL, wait.threshold);
     pthread_mutex_lock(&lock);
-    if (!wait.rgb && !cached[wait.n])
+    if (!wait.rgb && !wait.found && !cached[wait.n])
         cached[wait.n] = sc_answer_ref(answer);
     pthread_mutex_unlock(&lock);
     wait.fn(wait.arg, 0, answer, NULL);
 }
 
-static int ask(int64_t n, bool rgb, sc_answer_fn *fn, void *arg, sc_err *err)
+static int ask(int64_t n, bool rgb, const struct sc_picture_query *query, sc_answer_fn *fn,
+               void *arg, sc_err *err)
 {
     if (fake.busy > 0 && fake.busy--)
         return sc_fail(err, SC_EBUSY, "too much waits");
     struct wait *wait = sc_new(struct wait);
-    *wait = (struct wait){n, rgb, fn, arg};
+    *wait = (struct wait){n, rgb, query->instance != NULL, query->threshold, fn, arg};
     return sc_pool_post(the_app->pool, SC_PRIO_INTERACTIVE, run, wait);
 }
 
 int sc_video_picture(sc_video *video, int64_t n, const struct sc_picture_query *query,
                      int flags, sc_answer_fn *fn, void *arg, sc_err *err)
 {
-    (void)video, (void)query, (void)flags;
-    return ask(n, false, fn, arg, err);
+    (void)video, (void)flags;
+    return ask(n, false, query, fn, arg, err);
 }
 
 int sc_video_rgb(sc_video *video, int64_t n, const struct sc_picture_query *query, int flags,
                  sc_answer_fn *fn, void *arg, sc_err *err)
 {
-    (void)video, (void)query, (void)flags;
-    return ask(n, true, fn, arg, err);
+    (void)video, (void)flags;
+    return ask(n, true, query, fn, arg, err);
+}
+
+// --- detections ---------------------------------------------------------------------------
+
+struct detect {
+    struct sc_detect_params params;
+    sc_detect_fn *fn;
+    void *arg;
+};
+
+static void run_detect(void *arg)
+{
+    struct detect detect = *(struct detect *)arg;
+    free(arg);
+    sc_clock_sleep(fake.delay_ns);
+    sc_err err = {0};
+    int ret = fake.detect_ret;
+    pthread_mutex_lock(&lock);
+    if (fake.detect_busy > 0 && fake.detect_busy--)
+        ret = SC_EBUSY;
+    pthread_mutex_unlock(&lock);
+    if (sc_cancel_requested(detect.params.cancel)) {
+        ret = SC_ECANCELLED;
+        atomic_fetch_add(&fake.detect_cancelled, 1);
+    }
+    if (ret)
+        sc_fail(&err, ret, "made to fail");
+    detect.fn(detect.arg, ret, ret ? NULL : find_two(detect.params.n), &err);
+}
+
+int sc_detect(sc_inference *inference, const struct sc_detect_params *params, sc_detect_fn *fn,
+              void *arg, sc_err *err)
+{
+    (void)inference, (void)err;
+    struct detect *detect = sc_new(struct detect);
+    *detect = (struct detect){*params, fn, arg};
+    return sc_pool_post(the_app->pool, SC_PRIO_NORMAL, run_detect, detect);
 }

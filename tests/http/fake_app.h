@@ -2,7 +2,7 @@
 // here, so that its tests need no decoder and can make anything fail.
 #pragma once
 
-#include "app/videos.h"
+#include "app/detections.h"
 
 struct fake {
     // set by tests before use
@@ -13,8 +13,11 @@ struct fake {
     int finish_ret;       // what finishing an upload gives
     int picture_ret;      // what making a picture gives
     int busy;             // so many next pictures are refused with SC_EBUSY
+    int detect_busy;      // so many next detections end with SC_EBUSY
+    int detect_ret;       // what they give else
     // counted
     atomic_int open_uploads, aborted, finished, pictures;
+    atomic_int detected, detect_cancelled;
     atomic_long written;
 };
 #include <stdatomic.h>
@@ -23,3 +26,5 @@ extern struct fake fake; // tests only: one app a process
 // A video "clip" of so many frames is there at once.
 int fake_app_open(sc_app **papp, int64_t frames);
 void fake_app_close(sc_app **papp);
+struct fake_runtime; // of its models
+struct fake_runtime *fake_app_runtime(sc_app *app);

@@ -5,18 +5,21 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/api/endpoints.h"
+#include "http/api/model.h"
 #include "http/api/video.h"
 
 // A request that waits for its picture.
 struct job {
     sc_request *req;
     sc_video *video;
+    sc_instance *instance; // NULL = none
     bool compat;
 };
 
 static void release(void *arg)
 {
     struct job *job = arg;
+    sc_instance_unref(&job->instance);
     sc_video_unref(&job->video);
     free(job);
 }
@@ -38,10 +41,20 @@ static void add_origin(sc_request *req, bool hit, bool compat)
 
 static void add_compat(sc_request *req, const sc_answer *answer, bool hit)
 {
-    sc_reply_header(req, "X-Inference-Time", "0.000s");
     sc_reply_headerf(req, "X-Encode-Time", "%.3fs", hit ? 0 : (double)answer->encode_ns / 1e9);
-    sc_reply_header(req, "X-Count", "0");
     sc_reply_header(req, "X-GPU-Enabled", "False");
+    if (answer->found)
+        return;
+    sc_reply_header(req, "X-Inference-Time", "0.000s");
+    sc_reply_header(req, "X-Count", "0");
+}
+
+static void add_found(sc_request *req, const sc_instance *instance, const sc_answer *answer,
+                      bool hit)
+{
+    sc_api_add_model(req, instance, answer->count);
+    sc_reply_headerf(req, "X-Inference-Time", "%.3fs",
+                     hit ? 0 : (double)answer->inference_ns / 1e9);
 }
 
 static void add_time(sc_request *req, sc_video *video, int64_t n)
@@ -52,19 +65,26 @@ static void add_time(sc_request *req, sc_video *video, int64_t n)
     sc_index_unref(&index);
 }
 
-static void reply(sc_request *req, sc_video *video, const sc_answer *answer, bool compat,
-                  bool hit)
+static void reply(const struct job *job, const sc_answer *answer, bool hit)
 {
+    sc_request *req = job->req;
     sc_reply_buf(req, 200, sc_picture_mime(answer->format), answer->body);
     sc_reply_header(req, "ETag", answer->etag);
     sc_reply_headerf(req, "X-Frame-Number", "%" PRId64, answer->n);
-    add_time(req, video, answer->n);
+    add_time(req, job->video, answer->n);
     sc_reply_header(req, "X-Verified", answer->verified ? "true" : "false");
-    add_origin(req, hit, compat);
+    add_origin(req, hit, job->compat);
     if (answer->info.tone_mapped)
         sc_reply_header(req, "X-Tone-Mapped", "true");
-    if (compat)
+    if (job->compat)
         add_compat(req, answer, hit);
+    if (job->instance)
+        add_found(req, job->instance, answer, hit);
+}
+
+static void fail(const struct job *job, int ret, const sc_err *err)
+{
+    (job->instance ? sc_api_reply_inference : sc_reply_err)(job->req, ret, err);
 }
 
 // On a worker thread.
@@ -73,25 +93,25 @@ static void on_picture(void *arg, int ret, sc_answer *answer, const sc_err *err)
     struct job *job = arg;
     sc_request *req = job->req;
     if (ret)
-        sc_reply_err(req, ret, err);
+        fail(job, ret, err);
     else
-        reply(req, job->video, answer, job->compat, false);
+        reply(job, answer, false);
     sc_answer_unref(&answer);
     sc_request_resume(req);
 }
 
-// Takes over the reference to video.
-static void wait_for(sc_request *req, sc_video *video, int64_t n,
-                     const struct sc_picture_query *query, bool compat)
+// Takes over the references of the job.
+static void wait_for(const struct job *given, int64_t n, const struct sc_picture_query *query)
 {
     struct job *job = sc_new(struct job);
+    sc_request *req = given->req;
     sc_err err = {0};
-    *job = (struct job){req, video, compat};
+    *job = *given;
     sc_request_set_state(req, job, release);
     sc_request_defer(req);
-    int ret = sc_video_picture(video, n, query, 0, on_picture, job, &err);
+    int ret = sc_video_picture(job->video, n, query, 0, on_picture, job, &err);
     if (ret) {
-        sc_reply_err(req, ret, &err);
+        fail(job, ret, &err);
         sc_request_resume(req);
     }
 }
@@ -122,30 +142,33 @@ static bool not_modified(sc_request *req, sc_video *video, int64_t n,
 
 static void serve(sc_request *req, bool compat)
 {
-    struct sc_picture_query query;
+    struct sc_picture_query query = {0};
+    struct job job = {.req = req, .compat = compat};
     sc_answer *answer = NULL;
     sc_err err = {0};
     int64_t n;
-    sc_video *video = sc_api_video(req);
-    if (!video || !sc_api_picture_query(req, video, &query))
+    job.video = sc_api_video(req);
+    if (!job.video || !sc_api_picture_query(req, job.video, &query))
         goto end;
-    int ret = find(req, video, compat, &n, &err);
+    job.instance = query.instance;
+    int ret = find(req, job.video, compat, &n, &err);
     if (ret) {
         sc_reply_err(req, ret, &err);
         goto end;
     }
-    if (not_modified(req, video, n, &query, compat))
+    if (not_modified(req, job.video, n, &query, compat))
         goto end;
-    answer = sc_video_peek(video, n, &query);
+    answer = sc_video_peek(job.video, n, &query);
     if (answer) {
-        reply(req, video, answer, compat, true);
+        reply(&job, answer, true);
     } else {
-        wait_for(req, video, n, &query, compat);
-        video = NULL;
+        wait_for(&job, n, &query);
+        return; // with the references
     }
 end:
     sc_answer_unref(&answer);
-    sc_video_unref(&video);
+    sc_instance_unref(&job.instance);
+    sc_video_unref(&job.video);
 }
 
 static void frame(sc_request *req)
@@ -163,16 +186,25 @@ static const sc_param params[] = {
     SC_ROW_FIT,
     SC_ROW_FORMAT,
     SC_ROW_QUALITY,
+    SC_ROW_MODEL,
+    SC_ROW_THRESHOLD,
+    SC_ROW_INFERENCE,
+    SC_ROW_OVERLAY,
     {0},
 };
 static const sc_response_row responses[] = {
     {200, "image/jpeg|image/png|image/webp|application/x-npy", NULL,
      "the picture; X-Frame-Number, X-Frame-Time and X-Verified say which frame it is, "
      "X-Cache-Status where it came from, X-Processing-Time how long it took, X-Tone-Mapped "
-     "that HDR was turned into SDR"},
+     "that HDR was turned into SDR. With a model: X-Count (objects found), X-Model, "
+     "X-Model-Generation, X-Provider, X-Inference-Time"},
     {304, NULL, NULL, "If-None-Match holds its ETag"},
-    {404, "application/problem+json", NULL, "no such video"},
+    {404, "application/problem+json", NULL, "no such video or model; field says which"},
+    {409, "application/problem+json", NULL, "the model could not be loaded; detail says why"},
     {416, "application/problem+json", NULL, "beyond the end; detail tells the valid range"},
+    {429, "application/problem+json", NULL, "the model's queue is full; see Retry-After"},
+    {501, "application/problem+json", NULL, "no model, or nothing to run one"},
+    {503, "application/problem+json", NULL, "too much waits, or the model is being loaded"},
     {0},
 };
 const sc_endpoint sc_get_frame = {
@@ -189,18 +221,17 @@ const sc_endpoint sc_get_frame = {
 
 static void compat_frame(sc_request *req)
 {
-    if (sc_request_bool(req, "inference"))
-        sc_reply_problem(req, 501, "inference", "this server has no model: inference=false");
-    else
-        serve(req, true);
+    serve(req, true);
 }
 
 static const sc_param compat_params[] = {
     SC_ROW_ID,
     {"t", SC_IN_QUERY, SC_PARAM_DECIMAL, .value = "0",
      .help = "seconds from the first displayed frame; the frame on screen then"},
-    {"inference", SC_IN_QUERY, SC_PARAM_BOOL, .value = "false",
-     .help = "draw what a model finds; needs a model"},
+    SC_ROW_INFERENCE,
+    SC_ROW_MODEL,
+    SC_ROW_THRESHOLD,
+    SC_ROW_OVERLAY,
     SC_ROW_QUALITY,
     {0},
 };
@@ -209,7 +240,7 @@ static const sc_response_row compat_responses[] = {
      "the picture, with X-Processing-Time, X-Inference-Time, X-Encode-Time, X-Count, "
      "X-GPU-Enabled, X-Cache-Status"},
     {416, "application/problem+json", NULL, "beyond the end; detail tells the valid range"},
-    {501, "application/problem+json", NULL, "inference was asked for"},
+    {501, "application/problem+json", NULL, "no model, or nothing to run one"},
     {0},
 };
 const sc_endpoint sc_get_gpu_frame = {

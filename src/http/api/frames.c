@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "http/api/endpoints.h"
 #include "http/api/frames_query.h"
+#include "http/api/model.h"
 
 #define BOUNDARY    "saccade-part"
 #define WINDOW      8
@@ -53,6 +54,7 @@ static void unref(void *arg)
         return;
     for (int i = 0; i < WINDOW; i++)
         sc_answer_unref(&batch->window[i].answer);
+    sc_instance_unref(&batch->query.picture.instance);
     sc_video_unref(&batch->video);
     pthread_mutex_destroy(&batch->lock);
     free(batch->query.ns);
@@ -103,6 +105,34 @@ static void send_problem(struct batch *batch, int64_t n, const struct slot *slot
     sc_str_release(&text);
 }
 
+// What was found, as a line of .../detections.
+static void send_found(struct batch *batch, int64_t n, const sc_answer *answer)
+{
+    sc_str text = {0};
+    sc_api_print_found(&text, batch->video, n, batch->query.picture.instance, answer->found,
+                       batch->query.picture.threshold);
+    sc_str_addc(&text, '\n');
+    sc_buf *body = sc_buf_new(text.len);
+    if (body) {
+        memcpy(body->data, text.s, text.len);
+        send_part(batch, n, "application/json", "", body);
+    }
+    sc_buf_unref(&body);
+    sc_str_release(&text);
+}
+
+static void send_picture(struct batch *batch, int64_t n, const sc_answer *answer)
+{
+    char more[64];
+    int used =
+        snprintf(more, sizeof(more), "X-Verified: %s\r\n", answer->verified ? "true" : "false");
+    if (answer->found)
+        snprintf(more + used, sizeof(more) - (size_t)used, "X-Count: %d\r\n", answer->count);
+    send_part(batch, n, sc_picture_mime(answer->format), more, answer->body);
+    if (answer->found && batch->query.detections)
+        send_found(batch, n, answer);
+}
+
 static void send_slot(struct batch *batch, const struct slot *slot)
 {
     const sc_answer *answer = slot->answer;
@@ -114,9 +144,7 @@ static void send_slot(struct batch *batch, const struct slot *slot)
         else
             finish(batch, true); // a short tensor must not pass for a whole one
     } else if (answer) {
-        send_part(batch, n, sc_picture_mime(answer->format),
-                  answer->verified ? "X-Verified: true\r\n" : "X-Verified: false\r\n",
-                  answer->body);
+        send_picture(batch, n, answer);
     } else {
         send_problem(batch, n, slot);
     }
@@ -154,7 +182,7 @@ static void start(struct batch *batch, const struct slot *first)
         sc_fail_field(&err, ret, "n", "the tensor would be larger than 4 GiB");
     if (ret) {
         batch->over = true;
-        sc_reply_err(req, ret, &err);
+        (batch->query.inference ? sc_api_reply_inference : sc_reply_err)(req, ret, &err);
     } else {
         sc_ref_inc(&batch->ref);
         batch->stream = sc_stream_new(&(struct sc_stream_params){drained, batch, unref});
@@ -266,6 +294,24 @@ static void drained(void *arg)
 
 // --- the endpoint -------------------------------------------------------------------------
 
+// False: a problem was replied.
+static bool choose_model(sc_request *req, struct sc_frames_query *query)
+{
+    struct sc_picture_query *picture = &query->picture;
+    if (!query->inference)
+        return true;
+    if (query->detections && picture->picture.format == SC_PICTURE_NPY) {
+        sc_reply_problem(req, 400, "detections", "there is no room for them in a tensor");
+        return false;
+    }
+    if (!sc_api_instance(req, query->model, &picture->instance))
+        return false;
+    picture->threshold = query->threshold >= 0
+                             ? query->threshold
+                             : sc_instance_get_info(picture->instance)->threshold;
+    return true;
+}
+
 static void frames(sc_request *req)
 {
     struct sc_frames_query query;
@@ -276,9 +322,11 @@ static void frames(sc_request *req)
         return;
     const char *body = sc_request_body(req, &size);
     int ret = sc_frames_query_parse(&query, video, body, size, &err);
-    if (ret) {
+    if (ret)
         sc_reply_err(req, ret, &err);
+    if (ret || !choose_model(req, &query)) {
         sc_video_unref(&video);
+        free(query.ns);
         return;
     }
     struct batch *batch = sc_new(struct batch);
@@ -300,7 +348,10 @@ static const sc_response_row responses[] = {
     {200, "multipart/mixed|application/x-npy", NULL,
      "a part a frame with X-Frame-Number and X-Frame-Time; a frame that cannot be decoded has "
      "a "
-     "problem document in its place. With format npy: one uint8 array (N, height, width, 3)"},
+     "problem document in its place. With a model each picture has X-Count; with detections, "
+     "a part of application/json follows it. With format npy: one uint8 array (N, height, "
+     "width, "
+     "3)"},
     {416, "application/problem+json", NULL, "a frame is beyond the end; field says which"},
     {0},
 };
@@ -322,7 +373,10 @@ const sc_endpoint sc_get_frames = {
         "\"jpeg\","
         "\"png\",\"webp\",\"npy\"]},\"quality\":{\"type\":\"integer\",\"minimum\":1,"
         "\"maximum\":"
-        "100}},\"additionalProperties\":false}",
+        "100},\"inference\":{\"type\":\"boolean\"},\"model\":{\"type\":\"string\"},"
+        "\"threshold\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},\"overlay\":{"
+        "\"type\":\"boolean\"},\"detections\":{\"type\":\"boolean\"}},"
+        "\"additionalProperties\":false}",
     .responses = responses,
     .handle = frames,
 };

@@ -4,11 +4,22 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/api/model.h"
 #include "http/params.h"
 
 // What one picture has as query parameters, the body has as fields.
 static const sc_param rows[] = {
-    SC_ROW_W, SC_ROW_H, SC_ROW_FIT, SC_ROW_FORMAT, SC_ROW_QUALITY, {0},
+    SC_ROW_W,
+    SC_ROW_H,
+    SC_ROW_FIT,
+    SC_ROW_FORMAT,
+    SC_ROW_QUALITY,
+    SC_ROW_MODEL,
+    SC_ROW_THRESHOLD,
+    SC_ROW_INFERENCE,
+    SC_ROW_OVERLAY,
+    {.name = "detections", .type = SC_PARAM_BOOL, .help = "tell what is found as JSON, too"},
+    {0},
 };
 
 // The shortest decimal text that gives the same double is what was written, for up to 15 digits.
@@ -92,7 +103,8 @@ static const sc_param *find_row(const char *name)
     return NULL;
 }
 
-static void set_field(struct sc_picture_params *picture, const sc_param *row, const char *text)
+static void set_picture(struct sc_picture_params *picture, const sc_param *row,
+                        const char *text)
 {
     int number = row->choices ? sc_choice_find(row->choices, text) : atoi(text);
     if (!strcmp(row->name, "w"))
@@ -107,22 +119,53 @@ static void set_field(struct sc_picture_params *picture, const sc_param *row, co
         picture->quality = number;
 }
 
+static void set_field(struct sc_frames_query *query, const sc_param *row, const char *text)
+{
+    bool yes = row->type == SC_PARAM_BOOL && *text == 't';
+    if (!strcmp(row->name, "model"))
+        snprintf(query->model, sizeof(query->model), "%s", text);
+    else if (!strcmp(row->name, "threshold"))
+        query->threshold = strtod(text, NULL);
+    else if (!strcmp(row->name, "overlay"))
+        query->picture.overlay = yes;
+    else if (!strcmp(row->name, "detections"))
+        query->detections = yes;
+    else if (!strcmp(row->name, "inference"))
+        query->inference = yes;
+    else
+        set_picture(&query->picture.picture, row, text);
+}
+
+// The value as the text that a query string would have. NULL, or what it must be.
+static const char *field_text(const sc_param *row, const json_t *value, char *text, size_t size)
+{
+    switch (row->type) {
+    case SC_PARAM_BOOL:
+        snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
+        return json_is_boolean(value) ? NULL : "true or false";
+    case SC_PARAM_NUM:
+        return json_is_number(value) && sc_json_decimal(value, text, size) ? NULL : "a number";
+    case SC_PARAM_INT:
+        return json_is_integer(value) && sc_json_decimal(value, text, size) ? NULL
+                                                                            : "a whole number";
+    default:
+        return json_is_string(value) && sc_json_decimal(value, text, size) ? NULL : "text";
+    }
+}
+
 static int take_field(struct sc_frames_query *query, const char *name, const json_t *value,
                       sc_err *err)
 {
-    char text[64] = "";
+    char text[80] = "";
     const sc_param *row = find_row(name);
     if (!row)
         return sc_fail_field(err, SC_EARG, strlen(name) < 40 ? name : "body", "unknown field");
-    bool right = row->choices ? json_is_string(value) : json_is_integer(value);
-    if (right)
-        right = sc_json_decimal(value, text, sizeof(text));
-    if (!right)
-        return sc_fail_field(err, SC_EARG, name, "%s must be %s", name,
-                             row->choices ? "text" : "a whole number");
+    const char *wanted = field_text(row, value, text, sizeof(text));
+    if (wanted)
+        return sc_fail_field(err, SC_EARG, name, "%s must be %s", name, wanted);
     int ret = sc_param_check(row, text, err);
     if (!ret)
-        set_field(&query->picture.picture, row, text);
+        set_field(query, row, text);
     return ret;
 }
 
@@ -141,6 +184,8 @@ static int take_all(struct sc_frames_query *query, sc_video *video, json_t *root
     }
     if (!query->ns)
         return sc_fail_field(err, SC_EARG, "t", "give t or n: an array of times or numbers");
+    bool asked = json_object_get(root, "model") || query->detections;
+    query->inference = json_object_get(root, "inference") ? query->inference : asked;
     return sc_video_prepare(video, &query->picture, err);
 }
 
@@ -148,7 +193,8 @@ int sc_frames_query_parse(struct sc_frames_query *query, sc_video *video, const 
                           size_t size, sc_err *err)
 {
     json_error_t error;
-    *query = (struct sc_frames_query){.picture.picture.quality = 85};
+    *query = (struct sc_frames_query){
+        .picture.picture.quality = 85, .picture.overlay = true, .threshold = -1};
     json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
     int ret;
     if (!root)
@@ -163,5 +209,27 @@ int sc_frames_query_parse(struct sc_frames_query *query, sc_video *video, const 
         free(query->ns);
         *query = (struct sc_frames_query){0};
     }
+    return ret;
+}
+
+int sc_times_parse(sc_video *video, const char *body, size_t size, int64_t **ns, size_t *count,
+                   sc_err *err)
+{
+    struct sc_frames_query query = {0};
+    json_error_t error;
+    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    int ret;
+    if (!root)
+        ret = sc_fail_field(err, SC_EARG, "body", "not valid JSON: line %d column %d: %s",
+                            error.line, error.column, error.text);
+    else
+        ret = take_frames(&query, video, "t", root, err);
+    json_decref(root);
+    if (ret) {
+        free(query.ns);
+        query = (struct sc_frames_query){0};
+    }
+    *ns = query.ns;
+    *count = query.count;
     return ret;
 }

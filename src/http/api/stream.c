@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/api/endpoints.h"
+#include "http/api/model.h"
 #include "http/api/video.h"
 #include "http/timers.h"
 
@@ -18,7 +19,11 @@ struct live {
     sc_video *video;
     sc_stream *stream;
     sc_timers *timers;
-    struct sc_picture_query query;
+    struct sc_picture_query query; // its instance is a reference
+    sc_models *models;
+    bool inference;
+    char model[65];   // asked for anew with each picture, so that it may be replaced
+    double threshold; // -1 = the model's own
     double fps, from; // frames a second; seconds of video
     int64_t start_ns; // monotonic
     int64_t k;        // number of the next tick
@@ -30,6 +35,7 @@ static void end(struct live *live, bool failed)
         sc_stream_write_copy(live->stream, "--" BOUNDARY "--\r\n", strlen(BOUNDARY) + 6);
     sc_stream_end(live->stream, failed);
     sc_stream_unref(&live->stream);
+    sc_instance_unref(&live->query.instance);
     sc_video_unref(&live->video);
     sc_timers_release(live->timers);
     free(live);
@@ -53,9 +59,12 @@ static void send(struct live *live, const sc_answer *answer)
     sc_index *index = sc_video_index(live->video);
     sc_str_addf(&head,
                 "--" BOUNDARY "\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n"
-                "X-Frame-Number: %lld\r\nX-Frame-Time: %s\r\n\r\n",
+                "X-Frame-Number: %lld\r\nX-Frame-Time: %s\r\n",
                 answer->body->size, (long long)answer->n,
                 sc_index_format_time(index, answer->n, text, sizeof(text)));
+    if (answer->found)
+        sc_str_addf(&head, "X-Count: %d\r\n", answer->count);
+    sc_str_add(&head, "\r\n");
     sc_stream_write_copy(live->stream, head.s, head.len);
     sc_stream_write(live->stream, answer->body);
     sc_stream_write_copy(live->stream, "\r\n", 2);
@@ -88,6 +97,20 @@ static void ask(struct live *live, int64_t n)
         set_next(live); // too much waits: this tick is skipped
 }
 
+// The instance that answers now. False: the model is gone.
+static bool choose(struct live *live)
+{
+    sc_instance_unref(&live->query.instance);
+    if (!live->inference)
+        return true;
+    if (sc_models_acquire(live->models, live->model, &live->query.instance, NULL))
+        return false;
+    live->query.threshold = live->threshold >= 0
+                                ? live->threshold
+                                : sc_instance_get_info(live->query.instance)->threshold;
+    return true;
+}
+
 static void tick(void *arg)
 {
     struct live *live = arg;
@@ -99,17 +122,31 @@ static void tick(void *arg)
         end(live, false);
     else if (sc_stream_pending(live->stream))
         set_next(live); // the client has not taken the picture before
-    else
+    else if (choose(live))
         ask(live, n);
+    else
+        end(live, true);
 }
 
-// Takes over the reference to video.
+static void set_model(struct live *live, sc_request *req)
+{
+    const char *name = sc_request_param(req, "model");
+    live->models = sc_app_models(sc_request_app(req));
+    live->inference = live->query.instance != NULL;
+    live->query.priority = SC_PRIORITY_LIVE;
+    snprintf(live->model, sizeof(live->model), "%s", name ? name : "");
+    live->threshold =
+        sc_request_given(req, "threshold") ? sc_request_num(req, "threshold") : -1;
+}
+
+// Takes over the references to video and instance.
 static void start(sc_request *req, sc_video *video, const struct sc_picture_query *query,
                   double fps, double from)
 {
     struct live *live = sc_new(struct live);
     live->video = video;
     live->query = *query;
+    set_model(live, req);
     live->fps = fps;
     live->from = from;
     live->start_ns = sc_clock_now();
@@ -132,7 +169,7 @@ static double own_fps(sc_video *video)
 
 static void serve(sc_request *req, const char *t)
 {
-    struct sc_picture_query query;
+    struct sc_picture_query query = {0};
     sc_err err = {0};
     int64_t n;
     sc_video *video = sc_api_video(req);
@@ -146,9 +183,10 @@ static void serve(sc_request *req, const char *t)
     } else {
         double fps = sc_request_num(req, "fps");
         start(req, video, &query, fps > 0 ? fps : own_fps(video), strtod(t, NULL));
-        video = NULL;
+        return; // with the references
     }
 end:
+    sc_instance_unref(&query.instance);
     sc_video_unref(&video);
 }
 
@@ -171,10 +209,15 @@ static const sc_param params[] = {
     SC_ROW_H,
     SC_ROW_FIT,
     SC_ROW_QUALITY,
+    SC_ROW_MODEL,
+    SC_ROW_THRESHOLD,
+    SC_ROW_INFERENCE,
+    SC_ROW_OVERLAY,
     {0},
 };
 static const sc_response_row responses[] = {
-    {200, "multipart/x-mixed-replace", NULL, "JPEG pictures at the pace of time, to the end"},
+    {200, "multipart/x-mixed-replace", NULL,
+     "JPEG pictures at the pace of time, to the end; with a model each part has X-Count"},
     {0},
 };
 const sc_endpoint sc_get_stream = {
@@ -190,19 +233,14 @@ const sc_endpoint sc_get_stream = {
 
 static void compat_stream(sc_request *req)
 {
-    if (sc_request_bool(req, "inference"))
-        sc_reply_problem(req, 501, "inference", "this server has no model: inference=false");
-    else
-        serve(req, "0");
+    serve(req, "0");
 }
 
 static const sc_param compat_params[] = {
-    SC_ROW_ID,
-    ROW_FPS("30", "pictures a second"),
-    {"inference", SC_IN_QUERY, SC_PARAM_BOOL, .value = "false",
-     .help = "draw what a model finds; needs a model"},
-    SC_ROW_QUALITY,
-    {0},
+    SC_ROW_ID,        ROW_FPS("30", "pictures a second"),
+    SC_ROW_INFERENCE, SC_ROW_MODEL,
+    SC_ROW_THRESHOLD, SC_ROW_OVERLAY,
+    SC_ROW_QUALITY,   {0},
 };
 const sc_endpoint sc_get_gpu_stream = {
     .method = "GET",

@@ -1,14 +1,11 @@
-// A video on its way from a connection to the disk.
+// A video on its way from a connection to the disk, as a raw body or a form.
 //
-// The I/O thread copies body bytes into one of two buffers; a pool task writes the other one
-// (raw, or through the multipart parser). When both are full the connection is suspended until
-// the writer has caught up, so memory is bounded and a slow disk slows its own client only.
 // When the client goes, the upload is aborted and nothing is left.
 //
-// Thread-safety: the functions are called on the request's I/O thread.
+// Thread-safety: called on the request's I/O thread.
 #pragma once
 
-#include "http/request.h"
+#include "http/api/body.h"
 
 struct sc_uploader_params {
     const char *field; // the form's file field
@@ -17,7 +14,5 @@ struct sc_uploader_params {
     void (*reply)(sc_request *req, sc_video *video); // success; runs on the pool
 };
 
-// The endpoints' begin(), data() and handle().
+// The endpoints' begin(); data() and handle() are those of http/api/body.h.
 void sc_uploader_begin(sc_request *req, const struct sc_uploader_params *params);
-size_t sc_uploader_data(sc_request *req, const char *data, size_t size);
-void sc_uploader_finish(sc_request *req);

@@ -74,8 +74,8 @@ const sc_endpoint sc_upload_video = {
     .body_mime = "video/*|application/octet-stream|multipart/form-data",
     .responses = resource_responses,
     .begin = begin_resource,
-    .data = sc_uploader_data,
-    .handle = sc_uploader_finish,
+    .data = sc_body_data,
+    .handle = sc_body_finish,
 };
 
 static const sc_response_row compat_responses[] = {
@@ -104,8 +104,8 @@ const sc_endpoint sc_upload_gpu = {
     .body_schema = FORM_SCHEMA("file"),
     .responses = compat_responses,
     .begin = begin_gpu,
-    .data = sc_uploader_data,
-    .handle = sc_uploader_finish,
+    .data = sc_body_data,
+    .handle = sc_body_finish,
 };
 const sc_endpoint sc_upload_v1 = {
     .method = "POST",
@@ -119,6 +119,6 @@ const sc_endpoint sc_upload_v1 = {
     .body_schema = FORM_SCHEMA("video"),
     .responses = compat_responses,
     .begin = begin_v1,
-    .data = sc_uploader_data,
-    .handle = sc_uploader_finish,
+    .data = sc_body_data,
+    .handle = sc_body_finish,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/api/model.h"
 #include "http/problem.h"
 
 sc_video *sc_api_video(sc_request *req)
@@ -132,6 +133,17 @@ static bool has_row(const sc_request *req, const char *name)
     return false;
 }
 
+static bool take_model(sc_request *req, struct sc_picture_query *query)
+{
+    if (!has_row(req, "model") || !sc_api_wants_model(req))
+        return true;
+    if (!sc_api_instance(req, sc_request_param(req, "model"), &query->instance))
+        return false;
+    query->threshold = sc_api_threshold(req, query->instance);
+    query->overlay = sc_request_bool(req, "overlay");
+    return true;
+}
+
 bool sc_api_picture_query(sc_request *req, sc_video *video, struct sc_picture_query *query)
 {
     sc_err err = {0};
@@ -143,9 +155,13 @@ bool sc_api_picture_query(sc_request *req, sc_video *video, struct sc_picture_qu
     }
     if (has_row(req, "format"))
         query->picture.format = (enum sc_picture_format)sc_request_choice(req, "format");
+    if (!take_model(req, query))
+        return false;
     int ret = sc_video_prepare(video, query, &err);
-    if (ret)
+    if (ret) {
+        sc_instance_unref(&query->instance);
         sc_reply_err(req, ret, &err);
+    }
     return !ret;
 }
 

@@ -19,8 +19,9 @@ double sc_api_fps(const struct sc_index_info *info);
 // The MIME type of the stored file.
 const char *sc_api_video_mime(sc_video *video);
 
-// The picture parameters of a request (w, h, fit, format, quality where it has those rows),
-// checked and completed. False: a 400 was replied.
+// The picture parameters of a request (w, h, fit, format, quality, model, threshold, inference and
+// overlay where it has those rows), checked and completed; query->instance is a reference, NULL
+// where no model is wanted. False: a problem was replied.
 bool sc_api_picture_query(sc_request *req, sc_video *video, struct sc_picture_query *query);
 
 // Appends a problem document for a result code, for a part of an answer.
