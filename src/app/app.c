@@ -166,7 +166,10 @@ static int open_models(sc_app *app, const struct sc_app_params *params, sc_err *
         .metrics = app->metrics,
     };
     if (!models.ops) {
-        app->detector = sc_detector_new(settings->library, app->log);
+        char *engines = in_folder(app, "engines");
+        app->detector = sc_detector_new(&(struct sc_detector_params){
+            .library = settings->library, .cache = engines, .log = app->log});
+        free(engines);
         models.ops = &sc_detector_onnx;
         models.ops_arg = app->detector;
     }

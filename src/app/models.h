@@ -83,7 +83,7 @@ struct sc_instance_info {
     char **labels; // classes of them; NULL = numbers
     double threshold;
     enum sc_provider provider; // the one that really runs
-    char reason[256];          // why that one
+    char reason[600];          // why that one
     bool half;
     int device;   // number of the GPU
     size_t bytes; // of the file

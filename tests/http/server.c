@@ -98,7 +98,7 @@ static void test_bad_frames(void **state)
         {"?w=100000", 400, "w"},
         {"?quality=0", 400, "quality"},
         {"?format=gif", 400, "format"},
-        {"?model=x", 400, "model"},
+        {"?modl=x", 400, "modl"},
         {"?t=%zz", 400, NULL},
         {"?n=99999999999999999999", 400, "n"},
     };
