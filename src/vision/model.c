@@ -47,12 +47,12 @@ static int open_session(sc_model *model, sc_onnx *onnx, const struct sc_model_pa
         .cache_dir = params->cache_dir,
     };
     int64_t start = sc_clock_now();
-    int ret = sc_session_open(&model->session, onnx, &session, err);
+    int ret = sc_session_open(&model->wide.session, onnx, &session, err);
     if (ret < 0)
         return ret;
     struct stat st;
     model->info.load_ns = sc_clock_now() - start;
-    model->info.session = sc_session_get_info(model->session);
+    model->info.session = sc_session_get_info(model->wide.session);
     model->info.bytes = stat(params->path, &st) ? 0 : (size_t)st.st_size;
     return SC_OK;
 }
@@ -65,7 +65,7 @@ static const char *metadata(const void *arg, const char *key)
 static int find_contract(sc_model *model, const struct sc_model_params *params, sc_err *err)
 {
     const struct sc_model_facts facts = {
-        .session = model->info.session, .metadata = metadata, .arg = model->session};
+        .session = model->info.session, .metadata = metadata, .arg = model->wide.session};
     struct sc_contract *c = &model->contract;
     int ret = sc_family_find(&facts, c, err);
     if (ret < 0)
@@ -76,10 +76,9 @@ static int find_contract(sc_model *model, const struct sc_model_params *params, 
     if (c->batch_most && most > c->batch_most)
         most = c->batch_most;
     model->info.max_batch = c->batch ? c->batch : most;
-    model->candidates.most = c->iou > 0 ? SC_CANDIDATES_MOST : c->most;
-    ret = sc_prepare_open(&model->prepare, &c->prepare, err);
+    ret = sc_model_lane_open(model, &model->wide, err);
     if (!ret)
-        model->picture = sc_prepare_size(model->prepare);
+        model->picture = sc_prepare_size(model->wide.prepare);
     return ret;
 }
 
@@ -87,7 +86,6 @@ static int find_contract(sc_model *model, const struct sc_model_params *params, 
 static int place_grey(sc_model *model, int count, sc_err *err)
 {
     static const struct sc_view whole = {0};
-    struct sc_mapping mapping;
     AVFrame *av = av_frame_alloc();
     sc_frame *frame = NULL;
     int ret = SC_ENOMEM;
@@ -105,9 +103,9 @@ static int place_grey(sc_model *model, int count, sc_err *err)
     if (!frame)
         goto end;
     av = NULL;
-    ret = sc_model_reserve(model, count, err);
+    ret = sc_model_reserve(model, &model->wide, count, err);
     for (int i = 0; !ret && i < count; i++)
-        ret = sc_model_place(model, frame, &whole, i, &mapping, err);
+        ret = sc_model_place(model, &model->wide, frame, &whole, i, err);
 end:
     av_frame_free(&av);
     sc_frame_unref(&frame);
@@ -120,7 +118,7 @@ static int run_grey(sc_model *model, int count, struct sc_tensor *outputs, int64
     int ret = place_grey(model, count, err);
     int64_t start = sc_clock_now();
     if (!ret)
-        ret = sc_model_run(model, count, outputs, err);
+        ret = sc_model_run(model, &model->wide, count, outputs, err);
     *ns = sc_clock_now() - start;
     return ret;
 }
@@ -238,6 +236,8 @@ int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params
         ret = prove(model, params->labels, err);
     if (!ret)
         ret = prove_batches(model, err);
+    if (!ret)
+        ret = sc_model_lanes_open(model, onnx, params, err);
     if (ret < 0) {
         sc_model_close(&model);
         return ret;
@@ -253,16 +253,10 @@ void sc_model_close(sc_model **pmodel)
     if (!model)
         return;
     *pmodel = NULL;
-    sc_session_close(&model->session);
-    sc_prepare_close(&model->prepare);
+    sc_model_lanes_close(model);
+    sc_model_lane_close(&model->wide);
     sc_contract_release(&model->contract);
     sc_labels_release(&model->labels);
-    sc_candidates_release(&model->candidates);
-    for (int i = 0; i < SC_SESSION_MAX_TENSORS; i++)
-        free(model->wide[i]);
-    free(model->images);
-    free(model->one);
-    free(model->sizes);
     free(model->name);
     free(model->path);
     free(model);

@@ -1,36 +1,66 @@
-// A model's parts, shared by its opening (model.c) and its runs (model_run.c).
+// A model's parts, shared by its opening (model.c), its runs (model_run.c) and its lanes
+// (model_lanes.c).
 #pragma once
 
+#include <pthread.h>
+
+#include "base/pool.h"
 #include "vision/labels.h"
 #include "vision/model.h"
+
+// All that one run at a time needs.
+struct sc_model_lane {
+    sc_session *session;
+    sc_prepare *prepare;
+    unsigned char *images; // room for `room` pictures, aligned to 64
+    unsigned char *one;    // an aligned picture, where those in a batch are not
+    int64_t *sizes;        // width and height, room of them
+    struct sc_mapping *mappings;
+    int room;
+    float *wide[SC_SESSION_MAX_TENSORS]; // float16 outputs as float32
+    size_t wide_room[SC_SESSION_MAX_TENSORS];
+    struct sc_candidates candidates;
+};
 
 struct sc_model {
     // Immutable after opening.
     struct sc_model_info info;
     char *name, *path;
-    sc_session *session;
     struct sc_contract contract;
     struct sc_labels labels;
     sc_log *log;
-    // Of whoever runs it.
-    sc_prepare *prepare;
-    size_t picture;        // bytes of one prepared picture
-    unsigned char *images; // room for `room` of them, aligned to 64
-    unsigned char *one;    // an aligned picture, where those in a batch are not
-    int64_t *sizes;        // width and height, room of them
-    int room;
-    float *wide[SC_SESSION_MAX_TENSORS]; // float16 outputs as float32
-    size_t wide_room[SC_SESSION_MAX_TENSORS];
+    size_t picture;                                 // bytes of one prepared picture
     struct sc_tensor shape[SC_SESSION_MAX_TENSORS]; // as check() has seen them, without data
     bool checked;
-    struct sc_candidates candidates;
+    // Of whoever runs it.
+    struct sc_model_lane wide;   // all threads in one run
+    struct sc_model_lane *lanes; // one thread each, NULL = none
+    int lane_count;
+    sc_pool *pool; // of all lanes but the caller's
 };
 
+// The model's preparation and candidates; its session comes first.
+int sc_model_lane_open(const sc_model *model, struct sc_model_lane *lane, sc_err *err);
+void sc_model_lane_close(struct sc_model_lane *lane);
+
 // Makes room for a run of `count` pictures. SC_ENOMEM, SC_ELIMIT.
-int sc_model_reserve(sc_model *model, int count, sc_err *err);
+int sc_model_reserve(const sc_model *model, struct sc_model_lane *lane, int count, sc_err *err);
 // Frame -> place `i` of the next run.
-int sc_model_place(sc_model *model, const sc_frame *frame, const struct sc_view *view, int i,
-                   struct sc_mapping *mapping, sc_err *err);
+int sc_model_place(const sc_model *model, struct sc_model_lane *lane, const sc_frame *frame,
+                   const struct sc_view *view, int i, sc_err *err);
 // Runs what was placed. Outputs that the family uses are float32 or int64, of the sizes it has seen
 // (any before `checked`), valid until the next run.
-int sc_model_run(sc_model *model, int count, struct sc_tensor *outputs, sc_err *err);
+int sc_model_run(const sc_model *model, struct sc_model_lane *lane, int count,
+                 struct sc_tensor *outputs, sc_err *err);
+// One run over `count` pictures, at most max_batch. Nothing is left in out on failure.
+int sc_model_detect_batch(const sc_model *model, struct sc_model_lane *lane,
+                          sc_frame *const *frames, const struct sc_view *views, int count,
+                          sc_detections **out, sc_err *err);
+
+// Lanes where they pay: on the CPU, for models of moderate size. `threads` as in the parameters.
+int sc_model_lanes_open(sc_model *model, sc_onnx *onnx, const struct sc_model_params *params,
+                        sc_err *err);
+void sc_model_lanes_close(sc_model *model);
+// Several pictures, each in a run of its own, as many at once as there are lanes.
+int sc_model_lanes_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
+                          int count, sc_detections **out, sc_err *err);

@@ -77,6 +77,9 @@ struct sc_session_info {
 // (provider not to be had, too many inputs), SC_EARG, SC_ENOMEM, SC_EIO.
 int sc_session_open(sc_session **psession, sc_onnx *onnx,
                     const struct sc_session_params *params, sc_err *err);
+// Another session on the same loaded model, to be run on a thread of its own: weights are shared, and
+// so are the threads of a run. `of` outlives it. SC_ENOMEM.
+int sc_session_share(sc_session **psession, sc_session *of, sc_err *err);
 void sc_session_close(sc_session **psession);
 const struct sc_session_info *sc_session_get_info(const sc_session *session);
 // Custom metadata of the model, NULL if there is no such key; valid while the session lives.

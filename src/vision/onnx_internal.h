@@ -48,6 +48,7 @@ struct sc_metadata {
 struct sc_session {
     // Immutable after open.
     sc_onnx *onnx;
+    const sc_session *origin; // whose model this is, NULL = its own
     ort_session *session;
     struct sc_session_log log;
     struct sc_session_info info;

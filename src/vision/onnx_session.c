@@ -265,6 +265,20 @@ int sc_session_open(sc_session **psession, sc_onnx *onnx,
     return ret;
 }
 
+int sc_session_share(sc_session **psession, sc_session *of, sc_err *err)
+{
+    sc_session *session = sc_new(sc_session);
+    session->onnx = of->onnx;
+    session->origin = of->origin ? of->origin : of;
+    session->session = of->session;
+    session->info = of->info;
+    int ret = prepare_runs(session, err);
+    if (ret)
+        sc_session_close(&session);
+    *psession = session;
+    return ret;
+}
+
 void sc_session_close(sc_session **psession)
 {
     sc_session *session = psession ? *psession : NULL;
@@ -277,7 +291,7 @@ void sc_session_close(sc_session **psession)
         api->ReleaseIoBinding(session->binding);
     if (session->run_options)
         api->ReleaseRunOptions(session->run_options);
-    if (session->session)
+    if (session->session && !session->origin)
         api->ReleaseSession(session->session);
     for (int i = 0; i < session->metadata_count; i++) {
         free(session->metadata[i].key);
@@ -295,6 +309,8 @@ const struct sc_session_info *sc_session_get_info(const sc_session *session)
 
 const char *sc_session_metadata(const sc_session *session, const char *key)
 {
+    if (session->origin)
+        session = session->origin;
     for (int i = 0; i < session->metadata_count; i++)
         if (!strcmp(session->metadata[i].key, key))
             return session->metadata[i].value;
