@@ -1,10 +1,21 @@
 // Boxes over the picture, and the same as a list for those who do not see them.
 import { $, element } from './ui.js';
 
-const LABEL = 18; // CSS pixels that a label takes above its box
+const LABEL = 18; // CSS pixels that a label takes above its box,
+const LETTER = 7; // and about so many a letter
 
-// Neighbouring classes, and the commonest of COCO, lie far apart on the circle of hues.
-export const hue = (number) => (number * 131.3 + 250) % 360;
+// A class's colour: neighbours, and the commonest of COCO, lie far apart on the circle of hues, and
+// every other turn round it has another lightness.
+export function color(number) {
+    const angle = number * 131.3 + 250;
+    return { hue: angle % 360, odd: Math.floor(angle / 360) % 2 };
+}
+
+export function tint(node, number) {
+    const { hue, odd } = color(number);
+    node.style.setProperty('--hue', hue);
+    node.style.setProperty('--odd', odd);
+}
 
 export const percent = (score) => `${Math.round(score * 100)}\u202f%`;
 
@@ -27,15 +38,16 @@ export function clearList() {
 }
 
 function box({ class: number, label, score, box: [x1, y1, x2, y2] }, { width, height, wide, high }) {
-    const node = element('div', { class: 'box' }, element('span', {}, `${label} ${percent(score)}`));
-    node.style.setProperty('--hue', hue(number));
+    const text = `${label} ${percent(score)}`;
+    const node = element('div', { class: 'box' }, element('span', {}, text));
+    tint(node, number);
     node.style.left = `${100 * x1 / width}%`;
     node.style.top = `${100 * y1 / height}%`;
     node.style.width = `${100 * (x2 - x1) / width}%`;
     node.style.height = `${100 * (y2 - y1) / height}%`;
     // A label stays on the picture: inside at the top, leftwards at the right edge.
     node.classList.toggle('inside', y1 * high < LABEL);
-    node.classList.toggle('leftwards', (width - x1) * wide < 110);
+    node.classList.toggle('leftwards', (width - x1) * wide < LETTER * text.length + 10);
     return node;
 }
 
@@ -48,6 +60,6 @@ function row({ class: number, label, score, box: [x1, y1, x2, y2] }, lit) {
         element('span', {}, percent(score)),
         element('span', { class: 'facts', 'aria-hidden': 'true' }, `${w}×${h}`),
         element('span', { class: 'sr' }, `, ${w} by ${h} pixels, ${x} from the left, ${y} from the top`));
-    node.style.setProperty('--hue', hue(number));
+    tint(node, number);
     return node;
 }

@@ -1,7 +1,7 @@
 // The chart of counts: uPlot on the timeline's axis, as wide as it and at the same left.
 //
 // It only draws: the pointer on it is the scrubber's, and its cursor stands where the scrubber does.
-import { hue } from './boxes.js';
+import { color } from './boxes.js';
 import { OTHER } from './counts.js';
 
 const POINTER = ['mousedown', 'mouseup', 'click', 'dblclick', 'mousemove', 'mouseleave', 'mouseenter'];
@@ -53,7 +53,7 @@ export class Chart {
     }
 
     options(width, height) {
-        const color = (name) => () => getComputedStyle(this.node).getPropertyValue(name).trim();
+        const style = (name) => () => getComputedStyle(this.node).getPropertyValue(name).trim();
         const none = () => null;
         return {
             width, height, padding: [8, 0, 0, 0], legend: { show: false }, drawOrder: ['series', 'axes'],
@@ -64,7 +64,7 @@ export class Chart {
             },
             axes: [{ show: false }, {
                 size: 0, gap: -4, align: 1, incrs: STEPS, space: 24, ticks: { show: false },
-                stroke: color('--ink'), grid: { stroke: color('--line'), width: 1 }, font: `11px ${getComputedStyle(this.node).fontFamily}`,
+                stroke: style('--ink'), grid: { stroke: style('--line'), width: 1 }, font: `11px ${getComputedStyle(this.node).fontFamily}`,
                 values: (plot, splits) => splits.map((value) => value || ''),
             }],
             series: [{}, ...this.classes.toReversed().map((each) => this.layer(each))],
@@ -74,8 +74,10 @@ export class Chart {
     layer({ class: number }) {
         const paint = () => {
             const style = getComputedStyle(this.node);
-            return number === OTHER ? style.getPropertyValue('--tick').trim()
-                : `oklch(${style.getPropertyValue('--layer').trim()} ${hue(number)})`;
+            const value = (name) => style.getPropertyValue(name).trim();
+            if (number === OTHER) return value('--tick');
+            const { hue, odd } = color(number);
+            return `oklch(${Number(value('--layer')) + odd * Number(value('--layer-step'))} ${value('--layer-chroma')} ${hue})`;
         };
         return { stroke: paint, fill: paint, width: 1, points: { show: false }, paths: this.library.paths.stepped({ align: 1 }) };
     }

@@ -2,7 +2,7 @@
 // the page, with its classes, up to date.
 //
 // The whole video is counted coarsely; what the timeline is zoomed to comes first, and finer.
-import { hue } from './boxes.js';
+import { tint } from './boxes.js';
 import { Chart } from './chart.js';
 import * as counts from './counts.js';
 import { $, clamp, count, element } from './ui.js';
@@ -176,7 +176,7 @@ function classButton(number) {
         onclick: () => toggle(number, node),
     }, element('i', { 'aria-hidden': 'true' }), element('span'));
     if (number === counts.OTHER) node.classList.add('other');
-    else node.style.setProperty('--hue', hue(number));
+    else tint(node, number);
     return node;
 }
 

@@ -1,6 +1,7 @@
 // Detection on the page. What a server answers is mocked where a state is hard to bring about.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -494,4 +495,65 @@ describe('detection, mocked', () => {
             assert.ok(scroll <= inner, `${scroll} > ${inner}`);
         });
     }
+});
+
+// --- with a real model --------------------------------------------------------------------
+
+const MEDIA = join(ROOT, '../shared/media');
+const lacking = [join(MEDIA, 'yolox_nano.onnx'), join(MEDIA, 'bottle-detection.mp4'), join(ROOT, 'node_modules/onnxruntime-node')]
+    .filter((path) => !existsSync(path));
+
+describe('detection, for real', { skip: lacking.length ? `${lacking} is not here` : false }, () => {
+    before(async () => {
+        const clip = join(await makeFolder(), 'bottles.mp4');
+        await promisify(execFile)('ffmpeg', ['-v', 'error', '-i', join(MEDIA, 'bottle-detection.mp4'), '-frames:v', '60', '-c', 'copy', clip]);
+        await fetch(`${server.url}/api/v1/videos?id=bottles&name=bottles.mp4`, { method: 'POST', body: await readFile(clip) });
+    });
+    beforeEach(() => openPage());
+    afterEach(() => close(expected));
+
+    async function add(file) {
+        await page.getByRole('button', { name: 'Add a model' }).click();
+        await page.locator('#model-file').setInputFiles(file);
+        await page.locator('#model-form').getByRole('button', { name: 'Upload' }).click();
+    }
+
+    test('a model is added by the page, and its boxes are those of the API', async () => {
+        await page.goto(`${server.url}/#/v/bottles?n=20`);
+        await add(join(MEDIA, 'yolox_nano.onnx'));
+        await page.locator('#model-dialog').waitFor({ state: 'hidden' });
+        await boxed(20);
+        const answer = await fetch(`${server.url}/api/v1/videos/bottles/detections?from=20&to=21&model=yolox_nano`);
+        const { width, detections } = JSON.parse(await answer.text());
+        assert.ok(detections.filter((one) => one.label === 'bottle').length >= 2, 'there are bottles');
+        const shown = await page.locator('.box').evaluateAll((all) => all.map((one) => [one.textContent, parseFloat(one.style.left)]));
+        const wanted = detections.map((one) => [`${one.label} ${Math.round(100 * one.score)}\u202f%`, 100 * one.box[0] / width]).reverse();
+        assert.deepEqual(shown.map(([label]) => label), wanted.map(([label]) => label));
+        shown.forEach(([, left], i) => assert.ok(Math.abs(left - wanted[i][1]) < 0.01));
+    });
+
+    test('all frames are counted, and the boxes follow the scrubber', async () => {
+        await useModel();
+        await page.goto(`${server.url}/#/v/bottles?n=0`);
+        const { frames } = await (await fetch(`${server.url}/api/v1/videos/bottles`)).json();
+        await counted(frames);
+        assert.ok((await page.locator('#class-list button').allTextContents()).includes('bottle'));
+        for (const n of [1, 2, 3]) {
+            await page.keyboard.press('ArrowRight');
+            await boxed(n);
+            assert.ok(await page.locator('.box', { hasText: 'bottle' }).count() >= 2);
+        }
+    });
+
+    test('a file that is no model is refused with a reason', async () => {
+        await page.goto(`${server.url}/#/v/bottles?n=0`);
+        await add({ name: 'text.onnx', mimeType: '', buffer: Buffer.from('this is no model') });
+        await page.locator('#model-status[data-state="failed"]').waitFor();
+        assert.match(await text('#model-status'), /text cannot be used. \w+/);
+        await page.getByRole('button', { name: 'Delete text' }).click();
+        await page.locator('#confirm').getByRole('button', { name: 'Delete' }).click();
+        await page.locator('#model-list', { hasText: 'text' }).waitFor({ state: 'detached' });
+        const { models } = await (await fetch(`${server.url}/api/v1/models`)).json();
+        assert.deepEqual(models.map((model) => model.name), ['yolox_nano']);
+    });
 });
