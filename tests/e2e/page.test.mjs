@@ -7,7 +7,6 @@ import { gzipSync } from 'node:zlib';
 import { launch, openTab } from './browser.mjs';
 import { accessibleNames, lowContrast } from './checks.mjs';
 import { FPS, FRAMES, GOP, makeClip, readStamp } from './clip.mjs';
-import { mockDetection } from './mocks.mjs';
 import { makeFolder, removeFolders, startServer } from './server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -33,7 +32,6 @@ after(async () => {
 
 async function openPage(options) {
     ({ page, close } = await openTab(browser, options));
-    await mockDetection(page, { models: [] });
     expected = /^$/;
 }
 

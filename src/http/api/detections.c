@@ -94,7 +94,8 @@ static void start(sc_request *req, struct lines *lines, size_t count)
         .instance = lines->instance,
         .frame = frame,
         .count = count,
-        .priority = SC_PRIORITY_JOB,
+        // Somebody looks at a single frame; many are counted.
+        .priority = count > 1 ? SC_PRIORITY_JOB : SC_PRIORITY_INTERACTIVE,
         .patient = true,
         .ready = ready,
         .on_result = on_result,
