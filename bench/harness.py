@@ -153,8 +153,8 @@ def peer_python(module):
     raise BenchError(f"no Python here can import {module}: tools/setup bench")
 
 
-def opencv():
-    return Program([peer_python("cv2"), HERE / "peer.py", "opencv", THREADS])
+def opencv(threads=THREADS, environ=None):
+    return Program([peer_python("cv2"), HERE / "peer.py", "opencv", threads], environ)
 
 
 def pyav():

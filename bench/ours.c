@@ -10,15 +10,20 @@
 //   all COUNT        the first COUNT frames in order                -> ms
 //   keep N           holds frame N for encode                       -> 0
 //   encode           the JPEG of the frame held                     -> ms
+//   prepare KIND     the tensor of the frame held for a detector:
+//                    yolo (640, letterbox) or yolox (416)           -> ms
 #include <stdlib.h>
+#include <string.h>
 
 #include "answer.h"
 #include "base/pool.h"
 #include "media/index.h"
 #include "media/picture.h"
 #include "media/reader.h"
+#include "vision/prepare.h"
 
 #define QUALITY 85
+#define REPEATS 5 // of what takes less than a millisecond: the median counts
 
 struct ours {
     int threads;
@@ -26,6 +31,8 @@ struct ours {
     sc_index *index;
     sc_picture_ctx *pictures;
     sc_frame *kept;
+    sc_prepare *prepare; // made when first used
+    bool prepare_yolox;
 };
 
 // An engine and a reader that have seen nothing.
@@ -236,24 +243,71 @@ static int verb_encode(void *state, const char *argument, double *number, char e
     return ret;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// On the caller's thread only.
+static int timed_prepare(const struct ours *ours, sc_prepare *prepare, double *ms,
+                         char error[256])
+{
+    double times[REPEATS];
+    sc_err err = {0};
+    void *tensor = aligned_alloc(64, (sc_prepare_size(prepare) + 63) / 64 * 64);
+    int ret = tensor ? 0 : answer_fail(error, "out of memory");
+    for (int i = 0; i < REPEATS && ret == 0; i++) {
+        double start = answer_now_ms();
+        if (sc_prepare_run(prepare, ours->kept, NULL, tensor, NULL, &err) < 0)
+            ret = answer_fail(error, "%s", err.text);
+        times[i] = answer_now_ms() - start;
+    }
+    free(tensor);
+    if (ret == 0) {
+        qsort(times, REPEATS, sizeof(times[0]), by_value);
+        *ms = times[REPEATS / 2];
+    }
+    return ret;
+}
+
+static int verb_prepare(void *state, const char *argument, double *number, char error[256])
+{
+    struct ours *ours = state;
+    bool yolox = strcmp(argument, "yolox") == 0;
+    struct sc_prepare_params params = {
+        .width = yolox ? 416 : 640,
+        .height = yolox ? 416 : 640,
+        .fit = yolox ? SC_PREPARE_LETTERBOX_TOP_LEFT : SC_PREPARE_LETTERBOX,
+        .bgr = yolox,
+        .pad = 114,
+        .scale = yolox ? 1 : 1 / 255.0F,
+        .type = SC_FLOAT32,
+    };
+    if (!ours->kept)
+        return answer_fail(error, "no frame is kept");
+    if (!ours->prepare || ours->prepare_yolox != yolox) { // tables stay, as they do in a server
+        sc_err err = {0};
+        sc_prepare_close(&ours->prepare);
+        if (sc_prepare_open(&ours->prepare, &params, &err) < 0)
+            return answer_fail(error, "%s", err.text);
+        ours->prepare_yolox = yolox;
+    }
+    return timed_prepare(ours, ours->prepare, number, error);
+}
+
 int main(int argc, char **argv)
 {
     static const struct answer_verb verbs[] = {
-        {"index", verb_index},
-        {"save", verb_save},
-        {"load", verb_load},
-        {"open", verb_open},
-        {"frame", verb_frame},
-        {"picture", verb_picture},
-        {"distance", verb_distance},
-        {"all", verb_all},
-        {"keep", verb_keep},
-        {"encode", verb_encode},
-        {0},
+        {"index", verb_index},       {"save", verb_save},       {"load", verb_load},
+        {"open", verb_open},         {"frame", verb_frame},     {"picture", verb_picture},
+        {"distance", verb_distance}, {"all", verb_all},         {"keep", verb_keep},
+        {"encode", verb_encode},     {"prepare", verb_prepare}, {0},
     };
     struct ours ours = {.threads = argc > 1 ? atoi(argv[1]) : 2};
     ours.pictures = sc_picture_ctx_new();
     answer_loop(verbs, &ours);
+    sc_prepare_close(&ours.prepare);
     sc_frame_unref(&ours.kept);
     sc_picture_ctx_free(&ours.pictures);
     sc_index_unref(&ours.index);
