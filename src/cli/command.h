@@ -19,8 +19,8 @@ struct sc_command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct sc_command sc_cmd_bench, sc_cmd_demo, sc_cmd_doctor, sc_cmd_frame,
-    sc_cmd_index, sc_cmd_models, sc_cmd_options, sc_cmd_probe, sc_cmd_serve;
+extern const struct sc_command sc_cmd_bench, sc_cmd_demo, sc_cmd_detect, sc_cmd_doctor,
+    sc_cmd_frame, sc_cmd_index, sc_cmd_models, sc_cmd_options, sc_cmd_probe, sc_cmd_serve;
 
 // Says on standard error what is wrong and where help is; returns 2.
 int sc_cli_usage(const struct sc_command *cmd, const char *fmt, ...)
@@ -44,11 +44,18 @@ sc_cancel *sc_cli_cancel(void);
 struct sc_progress {
     const char *what;
     bool json, shown;
+    double rate; // frames a second; shown where it is above 0
     int64_t started_ns, printed_ns;
 };
 void sc_progress_init(struct sc_progress *p, const char *what, bool json);
 void sc_progress_update(void *progress, double fraction); // fits sc_index_params.progress
 void sc_progress_done(struct sc_progress *p);
+
+// "7", "0,20,40", "10-19", or mixed: calls fn with the first and last of each range, until it fails.
+// SC_EARG where text is none of that; err names `flag`. fn checks the numbers.
+int sc_cli_numbers(const char *flag, const char *text,
+                   int (*fn)(void *arg, int64_t from, int64_t to, sc_err *err), void *arg,
+                   sc_err *err);
 
 // Where the command line keeps the index of a video file: under $XDG_CACHE_HOME or ~/.cache,
 // named by a hash of the absolute path. malloc'ed; the folder is made.

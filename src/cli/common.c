@@ -116,7 +116,10 @@ void sc_progress_update(void *progress, double fraction)
         for (int i = 0; i < BAR_WIDTH; i++)
             bar[i] = i < fraction * BAR_WIDTH ? '#' : '.';
         bar[BAR_WIDTH] = 0;
-        fprintf(stderr, "\r%s [%s] %3.0f %%  %.0f s left ", p->what, bar, fraction * 100,
+        fprintf(stderr, "\r%s [%s] %3.0f %%", p->what, bar, fraction * 100);
+        if (p->rate > 0)
+            fprintf(stderr, "  %.1f fps", p->rate);
+        fprintf(stderr, "  %.0f s left \033[K",
                 fraction > 0.01 ? elapsed / fraction - elapsed : 0.0);
         p->shown = true;
     }
@@ -127,6 +130,34 @@ void sc_progress_done(struct sc_progress *p)
     if (p->shown)
         fprintf(stderr, "\r\033[K");
     p->shown = false;
+}
+
+// --- numbers ----------------------------------------------------------------------------------
+
+int sc_cli_numbers(const char *flag, const char *text,
+                   int (*fn)(void *arg, int64_t from, int64_t to, sc_err *err), void *arg,
+                   sc_err *err)
+{
+    int ret = *text ? SC_OK : SC_EARG;
+    for (const char *p = text; ret >= 0 && *p;) {
+        char *end;
+        errno = 0;
+        long long from = strtoll(p, &end, 10), to = from;
+        bool good = end != p && *p >= '0' && *p <= '9' && !errno;
+        if (good && *end == '-') {
+            p = end + 1;
+            to = strtoll(p, &end, 10);
+            good = end != p && to >= from && !errno;
+        }
+        if (!good || (*end && *end != ',') || (*end == ',' && !end[1]))
+            return sc_fail(err, SC_EARG, "%s %s: not a frame number, list or range", flag,
+                           text);
+        ret = fn(arg, from, to, err);
+        p = *end ? end + 1 : end;
+    }
+    return ret == SC_EARG && !*text
+               ? sc_fail(err, ret, "%s: not a frame number, list or range", flag)
+               : ret;
 }
 
 // --- index cache ------------------------------------------------------------------------------

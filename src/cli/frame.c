@@ -147,33 +147,11 @@ static int one_frame(struct job *job, int64_t n, sc_err *err)
     return ret;
 }
 
-static int frame_range(struct job *job, int64_t from, int64_t to, sc_err *err)
+static int frame_range(void *arg, int64_t from, int64_t to, sc_err *err)
 {
     int ret = SC_OK;
     for (int64_t n = from; ret >= 0 && n <= to; n++)
-        ret = one_frame(job, n, err);
-    return ret;
-}
-
-// "7", "0,20,40", "10-19", or mixed.
-static int number_list(struct job *job, const char *text, sc_err *err)
-{
-    int ret = SC_OK;
-    for (const char *p = text; ret >= 0 && *p;) {
-        char *end;
-        errno = 0;
-        long long from = strtoll(p, &end, 10), to = from;
-        bool good = end != p && *p >= '0' && *p <= '9' && !errno;
-        if (good && *end == '-') {
-            p = end + 1;
-            to = strtoll(p, &end, 10);
-            good = end != p && to >= from && !errno;
-        }
-        if (!good || (*end && *end != ',') || (*end == ',' && !end[1]))
-            return sc_fail(err, SC_EARG, "-n %s: not a frame number, list or range", text);
-        ret = frame_range(job, from, to, err);
-        p = *end ? end + 1 : end;
-    }
+        ret = one_frame(arg, n, err);
     return ret;
 }
 
@@ -196,7 +174,7 @@ static int grant(struct job *job, const struct wish *wish, sc_err *err)
         return at_time(job, wish->text, err);
     if (wish->kind == WISH_ALL)
         return frame_range(job, 0, sc_index_get_info(job->ix)->frames - 1, err);
-    return number_list(job, wish->text, err);
+    return sc_cli_numbers("-n", wish->text, frame_range, job, err);
 }
 
 // --- arguments --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "media/writer.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libavutil/avstring.h>
@@ -35,6 +36,11 @@ static int fail_av(const sc_writer *w, int averror, const char *what, sc_err *er
     int code =
         averror == AVERROR(EINVAL) || averror < -4096 ? SC_EIO : sc_error_from_errno(-averror);
     return sc_fail(err, code, "%s %s: %s", what, w->params.path, text);
+}
+
+bool sc_muxer_edits(const AVFormatContext *muxer)
+{
+    return av_match_name(muxer->oformat->name, "mp4,mov,ipod");
 }
 
 // --- opening ----------------------------------------------------------------------------------
@@ -148,8 +154,7 @@ static int set_view(sc_writer *w, sc_err *err)
     const struct sc_writer_params *p = &w->params;
     if (!p->rotation && !p->hflip && !p->vflip)
         return SC_OK;
-    if (!av_match_name("mp4", w->muxer->oformat->name) &&
-        !av_match_name("mov", w->muxer->oformat->name))
+    if (!sc_muxer_edits(w->muxer))
         return sc_fail(err, SC_EUNSUPPORTED,
                        "%s: a container of this kind cannot say that the picture is turned or "
                        "mirrored; .mp4 can",
@@ -289,11 +294,12 @@ int sc_writer_finish(sc_writer *w, bool whole_sound, sc_err *err)
     ret = sc_sound_copy(w->sound, w->muxer, until);
     if (ret >= 0)
         ret = av_write_trailer(w->muxer);
-    w->bytes = w->muxer->pb ? avio_tell(w->muxer->pb) : 0;
     int closed = avio_closep(&w->muxer->pb); // tells of late write errors
     ret = ret < 0 ? ret : closed;
     if (ret < 0)
         return fail_av(w, ret, "cannot finish", err);
+    struct stat st;
+    w->bytes = stat(w->params.path, &st) < 0 ? 0 : st.st_size;
     w->finished = true;
     return SC_OK;
 }

@@ -8,6 +8,9 @@
 
 #include "media/writer.h"
 
+// Whether the container has edit lists and display matrices.
+bool sc_muxer_edits(const AVFormatContext *muxer);
+
 // --- sound: packets of another file's audio streams
 
 struct sc_sound;

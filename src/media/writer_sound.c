@@ -16,7 +16,9 @@ struct sc_sound {
     struct track *tracks; // one a stream of the input
     int count, left_out;
     AVPacket *packet; // read, not yet written where pending
-    bool pending, done, cut;
+    bool pending, done;
+    bool cut;   // the part does not begin at the first frame
+    bool edits; // what comes before time 0 is not played
 };
 
 // The time of the index's first frame as the demuxer counts, ns.
@@ -83,6 +85,7 @@ int sc_sound_open(struct sc_sound **psound, AVFormatContext *muxer,
     sound->tracks = sc_try_calloc(n, sizeof(*sound->tracks));
     sound->packet = av_packet_alloc();
     sound->cut = params->sound_from > 0;
+    sound->edits = sc_muxer_edits(muxer);
     if (!sound->tracks || !sound->packet)
         return SC_ENOMEM;
     for (unsigned i = 0; i < n && ret >= 0; i++)
@@ -109,6 +112,19 @@ int sc_sound_streams(const struct sc_sound *sound, int *left_out)
     return sound ? sound->count : 0;
 }
 
+// What the file says is not to be played is left out, but for what a decoder needs to get going
+// (the priming of AAC) where that stays unheard.
+static bool wants(const struct sc_sound *sound, const AVPacket *packet, int64_t pts)
+{
+    const struct track *track = &sound->tracks[packet->stream_index];
+    if (track->out < 0 || pts == AV_NOPTS_VALUE)
+        return false;
+    bool before = pts + packet->duration <= track->zero;
+    if (packet->flags & AV_PKT_FLAG_DISCARD)
+        return before && sound->edits && !sound->cut;
+    return !before || !sound->cut;
+}
+
 // The next packet that is to be written, its times from the first picture on; false at the end.
 static bool next_packet(struct sc_sound *sound)
 {
@@ -119,14 +135,11 @@ static bool next_packet(struct sc_sound *sound)
             break;
         }
         int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-        const struct track *track = &sound->tracks[packet->stream_index];
-        bool wanted = track->out >= 0 && pts != AV_NOPTS_VALUE &&
-                      !(packet->flags & AV_PKT_FLAG_DISCARD) &&
-                      !(sound->cut && pts + packet->duration <= track->zero);
-        if (!wanted) {
+        if (!wants(sound, packet, pts)) {
             av_packet_unref(packet);
             continue;
         }
+        const struct track *track = &sound->tracks[packet->stream_index];
         packet->pts = pts - track->zero;
         packet->dts = packet->dts != AV_NOPTS_VALUE ? packet->dts - track->zero : packet->pts;
         sound->pending = true;
@@ -155,6 +168,7 @@ int sc_sound_copy(struct sc_sound *sound, AVFormatContext *muxer, int64_t until)
         av_packet_rescale_ts(packet, from, muxer->streams[track->out]->time_base);
         keep_order(track, packet);
         packet->stream_index = track->out;
+        packet->flags &= ~AV_PKT_FLAG_DISCARD;
         packet->pos = -1;
         sound->pending = false;
         int ret = av_interleaved_write_frame(muxer, packet);

@@ -1,0 +1,75 @@
+// What the parts of `saccade detect` share.
+//
+//   reader (decodes ahead) -> queue -> model (batches of what waits) -> queue -> output (draws, encodes)
+//
+// Each arrow is a bounded queue between threads; the output runs on the main thread. An end or a
+// failure anywhere closes the queues on both sides of it, so that all stages end.
+//
+// Thread-safety: as said at each part.
+#pragma once
+
+#include "cli/model.h"
+#include "media/reader.h"
+
+#define SC_DETECT_MAX_BATCH 64 // pictures of a run
+
+enum sc_detect_format { SC_DETECT_JSON, SC_DETECT_CSV, SC_DETECT_NONE };
+
+struct sc_detect_args {
+    const char *video, *output;
+    struct sc_cli_model_args model;
+    const char *frames, *from, *to; // as given, NULL = not
+    int64_t every;                  // 0 = 1
+    const char **classes;           // names or numbers, class_count of them; none = all
+    int class_count;
+    enum sc_detect_format format; // of lines
+    bool format_set;
+    bool annotate; // output is a video
+};
+
+// Which frames, in what order; made once the index is there.
+struct sc_detect_selection {
+    int64_t from, to, every; // where list is NULL
+    int64_t *list;           // owned
+    int64_t count;
+};
+
+// A frame on its way.
+struct sc_detect_item {
+    sc_frame *frame; // NULL behind the model where it is not drawn on
+    int64_t n;
+    sc_detections *found; // NULL before the model
+};
+
+struct sc_detect_output;
+struct sc_detect_totals {
+    int64_t frames, objects;
+};
+
+// --- output: lines, or a video with boxes. One thread.
+
+// Names that are no class: SC_EARG.
+int sc_detect_output_open(struct sc_detect_output **pout, const struct sc_detect_args *args,
+                          const struct sc_detect_selection *selection, sc_index *index,
+                          const struct sc_cli_model *model, sc_err *err);
+int sc_detect_output_put(struct sc_detect_output *out, const struct sc_detect_item *item,
+                         sc_err *err);
+// complete: not interrupted. Afterwards close only.
+int sc_detect_output_finish(struct sc_detect_output *out, bool complete, sc_err *err);
+void sc_detect_output_close(struct sc_detect_output **pout);
+const struct sc_detect_totals *sc_detect_output_totals(const struct sc_detect_output *out);
+// What became of the file, on standard error.
+void sc_detect_output_say(const struct sc_detect_output *out);
+
+// --- stages: decoding and inference on threads of their own
+
+struct sc_detect_stages;
+// SC_EINTERNAL: no thread.
+int sc_detect_stages_open(struct sc_detect_stages **pstages, const char *video, sc_index *index,
+                          const struct sc_detect_selection *selection,
+                          const struct sc_cli_model *model, bool keep_frames, sc_err *err);
+// The next item, the caller's to release; SC_EEOF after the last, or what failed.
+int sc_detect_stages_next(struct sc_detect_stages *stages, struct sc_detect_item **pitem,
+                          sc_err *err);
+void sc_detect_item_free(void *item);                           // sc_detect_item; NULL allowed
+void sc_detect_stages_close(struct sc_detect_stages **pstages); // stops what still runs
