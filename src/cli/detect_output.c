@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,9 +17,9 @@ struct sc_detect_output {
     const struct sc_detect_selection *selection;
     sc_index *index;
     const struct sc_cli_model *model;
-    bool *wanted; // by class; NULL = all
-    FILE *lines;  // NULL = none
-    bool own_lines;
+    bool *wanted;           // by class; NULL = all
+    FILE *lines;            // NULL = none
+    bool own_lines, remove; // close it; it is a file that goes where we fail
     sc_str line;
     sc_overlay *overlay;
     sc_writer *writer;
@@ -54,6 +55,8 @@ static int open_lines(struct sc_detect_output *out, sc_err *err)
     if (args->output && !args->annotate && strcmp(args->output, "-")) {
         out->lines = fopen(args->output, "wb");
         out->own_lines = true;
+        struct stat st;
+        out->remove = out->lines && !fstat(fileno(out->lines), &st) && S_ISREG(st.st_mode);
     }
     if (!out->lines)
         return sc_fail(err, sc_error_from_errno(errno), "%s: %s", args->output,
@@ -95,7 +98,7 @@ void sc_detect_output_close(struct sc_detect_output **pout)
     *pout = NULL;
     if (out->own_lines && out->lines)
         fclose(out->lines);
-    if (out->own_lines && out->lines && !out->finished)
+    if (out->remove && !out->finished)
         unlink(out->args->output);
     sc_writer_close(&out->writer);
     sc_overlay_close(&out->overlay);

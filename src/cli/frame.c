@@ -10,8 +10,10 @@
 #include "base/pool.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/model.h"
 #include "media/picture.h"
 #include "media/reader.h"
+#include "vision/overlay.h"
 
 extern const struct sc_command sc_cmd_frame;
 
@@ -28,6 +30,7 @@ struct args {
     bool hash;
     bool format_set;
     struct sc_picture_params picture;
+    struct sc_cli_model_args model;
 };
 
 struct job {
@@ -36,7 +39,9 @@ struct job {
     sc_reader_engine *engine;
     sc_reader *reader;
     sc_picture_ctx *ctx;
-    bool many; // more than one picture: names are numbered
+    struct sc_cli_model model;
+    sc_overlay *overlay; // NULL = no boxes
+    bool many;           // more than one picture: names are numbered
 };
 
 // --- output -----------------------------------------------------------------------------------
@@ -96,6 +101,27 @@ static int write_file(const char *path, const sc_buf *buf, sc_err *err)
     return sc_fail(err, sc_error_from_errno(saved), "%s: %s", path, strerror(saved));
 }
 
+// What the model finds, drawn on a copy of the frame; *count objects.
+static int draw_boxes(struct job *job, sc_frame *frame, sc_frame **drawn, int *count,
+                      sc_err *err)
+{
+    const struct sc_index_info *info = sc_index_get_info(job->ix);
+    const struct sc_model_info *model = job->model.info;
+    struct sc_view view = {.rotation = info->rotation,
+                           .hflip = info->hflip,
+                           .vflip = info->vflip,
+                           .sample_aspect = info->sample_aspect};
+    struct sc_overlay_labels labels = {model->labels, model->classes, true};
+    sc_detections *found = NULL;
+    int ret = sc_model_detect(job->model.model, &frame, &view, 1, &found, err);
+    if (ret < 0)
+        return ret;
+    *count = sc_detections_above(found, job->model.threshold);
+    ret = sc_overlay_draw(job->overlay, drawn, frame, &view, found, *count, &labels, err);
+    sc_detections_unref(&found);
+    return ret;
+}
+
 static int write_picture(struct job *job, int64_t n, sc_frame *frame, sc_err *err)
 {
     const struct sc_index_info *info = sc_index_get_info(job->ix);
@@ -140,6 +166,15 @@ static int one_frame(struct job *job, int64_t n, sc_err *err)
         return sc_fail(err, SC_ERANGE, "there is no frame %" PRId64 ": valid are 0 to %" PRId64,
                        n, info->frames - 1);
     int ret = sc_reader_get_sync(job->reader, n, 0, &frame, err);
+    if (ret >= 0 && job->overlay) {
+        sc_frame *drawn = NULL;
+        int count = 0;
+        ret = draw_boxes(job, frame, &drawn, &count, err);
+        sc_frame_unref(&frame);
+        frame = drawn;
+        if (ret >= 0)
+            fprintf(stderr, "frame %" PRId64 ": %d objects\n", n, count);
+    }
     if (ret >= 0)
         ret = job->args->hash ? print_hash(job, n, frame, err)
                               : write_picture(job, n, frame, err);
@@ -207,6 +242,8 @@ static int one_flag(struct args *args, int c, const char *value)
 {
     static const char *const fits[] = {"contain", "cover", "fill", NULL};
     int v;
+    if (c >= SC_MODEL_FLAG && c < SC_MODEL_FLAG_END)
+        return sc_cli_model_flag(&sc_cmd_frame, &args->model, c, value);
     switch (c) {
     case 'n':
     case 't':
@@ -262,6 +299,7 @@ static int parse(struct args *args, int argc, char **argv)
         {"output", required_argument, NULL, 'o'},
         {"hash", no_argument, NULL, 'H'},
         {"all", no_argument, NULL, 'a'},
+        SC_CLI_MODEL_FLAGS,
         {0},
     };
     int c, status = 0;
@@ -272,6 +310,8 @@ static int parse(struct args *args, int argc, char **argv)
         return status;
     if (optind + 1 != argc)
         return sc_cli_usage(&sc_cmd_frame, "exactly one FILE is needed");
+    if (args->hash && args->model.path)
+        return sc_cli_usage(&sc_cmd_frame, "--hash is of frames without boxes: no --model");
     args->video = argv[optind];
     if (!args->count)
         args->wishes[args->count++] = (struct wish){"0", WISH_NUMBER};
@@ -294,6 +334,10 @@ static int run_job(struct job *job, sc_err *err)
         return sc_fail(err, SC_EINTERNAL, "no thread can be started");
     job->reader = sc_reader_open(job->engine, job->ix, args->video);
     job->ctx = sc_picture_ctx_new();
+    if (args->model.path) {
+        ret = sc_cli_model_open(&job->model, &args->model, err);
+        job->overlay = sc_overlay_open(NULL);
+    }
     const char *first = args->wishes[0].text;
     job->many = args->count > 1 || args->wishes[0].kind == WISH_ALL ||
                 (args->wishes[0].kind == WISH_NUMBER && strpbrk(first, ",-"));
@@ -323,6 +367,8 @@ static int run(int argc, char **argv)
         sc_reader_close(&job.reader);
         sc_reader_engine_close(&job.engine);
         sc_picture_ctx_free(&job.ctx);
+        sc_overlay_close(&job.overlay);
+        sc_cli_model_close(&job.model);
         sc_index_unref(&job.ix);
     }
     free(args.wishes);
@@ -344,6 +390,7 @@ const struct sc_command sc_cmd_frame = {
         "  -f, --format   jpeg (default), png, webp, npy; else by OUT's ending\n"
         "  -w, --width    -h, --height    size; one alone keeps the shape\n"
         "  --fit          contain (default), cover, fill: with both width and height\n"
-        "  -q, --quality  1 to 100, default 85\n",
+        "  -q, --quality  1 to 100, default 85\n\n"
+        "  --model MODEL.onnx draws boxes around what it finds, with\n" SC_CLI_MODEL_HELP,
     .run = run,
 };

@@ -177,7 +177,8 @@ static int open_file(sc_writer *w, sc_err *err)
     int ret = avio_open(&w->muxer->pb, w->params.path, AVIO_FLAG_WRITE);
     if (ret < 0)
         return fail_av(w, ret, "cannot create", err);
-    w->created = true;
+    struct stat st;
+    w->created = !stat(w->params.path, &st) && S_ISREG(st.st_mode); // never a device
     av_dict_set(&options, "movflags", "+faststart", 0); // ignored by other containers
     ret = avformat_write_header(w->muxer, &options);
     av_dict_free(&options);
