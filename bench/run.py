@@ -19,10 +19,11 @@ import time
 
 import library
 import serving
+import vision
 from harness import HERE, ROOT, BenchError, Context, peer_python
 
 RESULTS = HERE / "results.json"
-BENCHES = {bench.__name__: bench for bench in library.BENCHES + serving.BENCHES}
+BENCHES = {bench.__name__: bench for bench in library.BENCHES + serving.BENCHES + vision.BENCHES}
 
 
 def first_line(command):

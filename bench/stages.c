@@ -1,14 +1,14 @@
 // The stages of detection, each alone over the same frames; see answer.h for how it is driven.
 //
-//   model PATH      loads a detector; the argument of the program is the threads of a run  -> 0
+//   model PATH      loads a detector; the program's argument is how many runs go side by side  -> 0
 //   open PATH       indexes a video, decodes and keeps its first 400 frames               -> frames
 //   decode          decodes them again                                                   -> ms
 //   prepare         makes a tensor of each                                                -> ms
 //   infer           runs the model on each                                                -> ms
 //   post            reads boxes from an output as often                                    -> ms
 //   cpu             CPU time that the last of these took, all threads                      -> ms
+#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "answer.h"
@@ -20,20 +20,21 @@
 
 #define FRAMES  400 // kept at most
 #define TENSORS 8   // prepared and run in turn
+#define LANES   16  // at most
 
 struct stages {
-    int threads;
+    int lanes; // runs side by side, a thread each
     char *path;
     sc_index *index;
     sc_frame *frames[FRAMES];
     int count;
     sc_onnx *onnx;
-    sc_session *session;
+    sc_session *sessions[LANES]; // the first has the model, the others share it
     struct sc_contract contract;
     sc_prepare *prepare;
     struct sc_mapping mapping;
     void *tensors[TENSORS];
-    struct sc_tensor outputs[SC_SESSION_MAX_TENSORS]; // of the last run
+    struct sc_tensor outputs[SC_SESSION_MAX_TENSORS]; // of the first lane's last run
     double cpu_ms;                                    // of the last stage
 };
 
@@ -54,13 +55,16 @@ static int verb_model(void *state, const char *path, double *number, char error[
 {
     struct stages *s = state;
     sc_err err = {0};
-    struct sc_session_params params = {.path = path, .threads = s->threads};
+    struct sc_session_params params = {.path = path, .threads = 1, .provider = SC_PROVIDER_CPU};
     int ret = sc_onnx_open(&s->onnx, NULL, NULL, &err);
     if (ret >= 0)
-        ret = sc_session_open(&s->session, s->onnx, &params, &err);
+        ret = sc_session_open(&s->sessions[0], s->onnx, &params, &err);
+    for (int i = 1; ret >= 0 && i < s->lanes; i++)
+        ret = sc_session_share(&s->sessions[i], s->sessions[0], &err);
     if (ret < 0)
         return answer_fail(error, "%s", sc_err_text(&err, ret));
-    struct sc_model_facts facts = {sc_session_get_info(s->session), metadata, s->session};
+    struct sc_model_facts facts = {sc_session_get_info(s->sessions[0]), metadata,
+                                   s->sessions[0]};
     ret = sc_family_find(&facts, &s->contract, &err);
     if (ret >= 0 && (s->contract.batch > 1 || s->contract.sizes >= 0))
         return answer_fail(error, "a model with one input and single pictures is wanted");
@@ -132,20 +136,49 @@ static int all_prepare(struct stages *s, char error[256])
     return ret < 0 ? answer_fail(error, "%s", sc_err_text(&err, ret)) : 0;
 }
 
+struct lane {
+    struct stages *stages;
+    int number, ret;
+    sc_err err;
+};
+
+// Every lanes-th frame.
+static void *infer(void *arg)
+{
+    struct lane *lane = arg;
+    struct stages *s = lane->stages;
+    const struct sc_prepare_params *p = &s->contract.prepare;
+    struct sc_tensor own[SC_SESSION_MAX_TENSORS];
+    struct sc_tensor *outputs = lane->number ? own : s->outputs;
+    for (int i = lane->number; i < s->count && lane->ret >= 0; i += s->lanes) {
+        struct sc_tensor input = {.type = p->type,
+                                  .rank = 4,
+                                  .dims = {1, 3, p->height, p->width},
+                                  .data = s->tensors[i % TENSORS],
+                                  .size = sc_prepare_size(s->prepare)};
+        lane->ret = sc_session_run(s->sessions[lane->number], &input, outputs, &lane->err);
+    }
+    return NULL;
+}
+
 static int all_infer(struct stages *s, char error[256])
 {
-    const struct sc_prepare_params *p = &s->contract.prepare;
-    sc_err err = {0};
-    int ret = SC_OK;
-    for (int i = 0; i < s->count && ret >= 0; i++) {
-        struct sc_tensor input = {p->type,
-                                  4,
-                                  {1, 3, p->height, p->width},
-                                  s->tensors[i % TENSORS],
-                                  sc_prepare_size(s->prepare)};
-        ret = sc_session_run(s->session, &input, s->outputs, &err);
-    }
-    return ret < 0 ? answer_fail(error, "%s", sc_err_text(&err, ret)) : 0;
+    struct lane lanes[LANES] = {0};
+    pthread_t threads[LANES];
+    int started = 1, ret = 0;
+    for (int i = 0; i < s->lanes; i++)
+        lanes[i] = (struct lane){.stages = s, .number = i};
+    while (started < s->lanes &&
+           !pthread_create(&threads[started], NULL, infer, &lanes[started]))
+        started++;
+    infer(&lanes[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < s->lanes && !ret; i++)
+        if (i >= started || lanes[i].ret < 0)
+            ret =
+                answer_fail(error, "lane %d: %s", i, sc_err_text(&lanes[i].err, lanes[i].ret));
+    return ret;
 }
 
 // The outputs of the last run are read again and again.
@@ -218,7 +251,8 @@ static void release(struct stages *s)
         free(s->tensors[i]);
     sc_prepare_close(&s->prepare);
     sc_contract_release(&s->contract);
-    sc_session_close(&s->session);
+    for (int i = LANES; i-- > 0;) // the others before the one that they share
+        sc_session_close(&s->sessions[i]);
     sc_onnx_close(&s->onnx);
     sc_index_unref(&s->index);
     free(s->path);
@@ -232,7 +266,9 @@ int main(int argc, char **argv)
         {"infer", verb_infer},   {"post", verb_post},
         {"cpu", verb_cpu},       {0},
     };
-    struct stages stages = {.threads = argc > 1 ? atoi(argv[1]) : 0};
+    struct stages stages = {.lanes = argc > 1 ? atoi(argv[1]) : 1};
+    if (stages.lanes < 1 || stages.lanes > LANES)
+        return 2;
     answer_loop(verbs, &stages);
     release(&stages);
     return 0;
