@@ -10,7 +10,7 @@ static bool match_shape(const struct sc_tensor_info *t, const struct sc_ultralyt
 {
     bool told = u->end2end == SC_YES;
     bool columns = t->dims[2] == 6 || (t->dims[2] < 0 && told);
-    bool rows = sc_match_size(t->dims[1], MAX_BOXES) || (t->dims[1] < 0 && told);
+    bool rows = sc_match_size(t->dims[1], MAX_BOXES) || told; // check() says more of too many
     return columns && rows && u->end2end != SC_NO && !u->rtdetr;
 }
 

@@ -201,6 +201,8 @@ def main():
         skip.write_text(MISSING)
     else:
         skip.unlink(missing_ok=True)
+        from graphs_families import GRAPHS as families  # needs onnx, and this file
+        GRAPHS.update(families)
         for name, make in GRAPHS.items():
             (out / f"{name}.onnx").write_bytes(make().SerializeToString())
     if len(sys.argv) > 2:
