@@ -90,7 +90,7 @@ async function remove(name) {
 
 const ADVICE = {
     413: 'Raise --models-max-upload on the server.',
-    422: 'Add another file, or one that is exported anew.',
+    422: 'Correct that, or add another file.',
     507: 'Free some disk space, or raise --models-memory on the server.',
 };
 let sending = null; // AbortController of the upload under way
