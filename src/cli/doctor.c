@@ -8,11 +8,13 @@
 #include <libavformat/avformat.h>
 
 #include "app/app.h"
+#include "app/models.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/settings.h"
+#include "vision/onnx.h"
 
 extern const struct sc_command sc_cmd_doctor;
 
@@ -82,6 +84,58 @@ static int check_limits(void)
                     "raise it with `ulimit -n 4096` for many clients");
 }
 
+static void print_providers(const sc_onnx *onnx)
+{
+    sc_str text = {0};
+    const char *const *name = sc_onnx_get_info(onnx)->providers;
+    for (; *name; name++)
+        sc_str_addf(&text, "%.*s ", (int)strcspn(*name, "E"), *name); // CUDA[ExecutionProvider]
+    problems(true, "compiled in", sc_str_get(&text), "");
+    sc_str_release(&text);
+}
+
+// A GPU that is there and not used wants attention; no GPU does not.
+static int check_provider(sc_onnx *onnx, const struct sc_models_settings *settings)
+{
+    struct sc_onnx_trial trial;
+    sc_err err = {0};
+    char text[1200];
+    int ret = sc_onnx_try(onnx, (enum sc_provider)settings->provider, (int)settings->device,
+                          &trial, &err);
+    if (ret)
+        return problems(false, "detection", sc_err_text(&err, ret),
+                        "choose another provider with --models-provider, or let it be auto");
+    bool idle = trial.provider == SC_PROVIDER_CPU && settings->provider == SC_PROVIDER_AUTO &&
+                access("/dev/nvidiactl", F_OK) == 0;
+    snprintf(text, sizeof(text), "runs on %s (%s)", sc_provider_name(trial.provider),
+             trial.reason);
+    return problems(!idle, "detection", text,
+                    "the GPU is idle: with CUDA and cuDNN installed, name a CUDA build of ONNX "
+                    "Runtime with --models-library");
+}
+
+// Detection is a part that one may do without, unless a library was named.
+static int check_detection(const struct sc_models_settings *settings)
+{
+    sc_err err = {0};
+    sc_onnx *onnx = NULL;
+    int ret = sc_onnx_open(&onnx, settings->library, NULL, &err);
+    if (ret) {
+        bool named = settings->library && *settings->library;
+        printf("%-4s %-22s %s\n     %-22s %s\n", named ? "!!" : "--", "ONNX Runtime",
+               "none: this server cannot detect objects", "", sc_err_text(&err, ret));
+        return named;
+    }
+    char text[512];
+    const struct sc_onnx_info *info = sc_onnx_get_info(onnx);
+    snprintf(text, sizeof(text), "%s, %s", info->version, info->path);
+    int bad = problems(true, "ONNX Runtime", text, "");
+    print_providers(onnx);
+    bad += check_provider(onnx, settings);
+    sc_onnx_close(&onnx);
+    return bad;
+}
+
 static int run(int argc, char **argv)
 {
     sc_options *options = NULL;
@@ -95,7 +149,8 @@ static int run(int argc, char **argv)
         int bad = problems(true, "version", "saccade " SC_VERSION, "");
         bad += problems(sc_cpu_count() >= 2, "cores", text, "decoding and answering share one");
         bad += check_libraries() + check_decoders() + check_encoder() +
-               check_folder(settings->data_dir) + check_limits();
+               check_folder(settings->data_dir) + check_limits() +
+               check_detection(sc_options_get(options, &sc_models_options));
         problems(true, "device", "cpu: decoding and encoding run on the processor", "");
         puts(bad ? "some things want attention" : "all is well");
         status = bad > 0;
@@ -107,8 +162,9 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_doctor = {
     .name = "doctor",
     .summary = "checks the machine, says what to do",
-    .help = "usage: saccade doctor [--data-dir DIR]\n\n"
-            "Looks at libraries, decoders, disk and limits; exit status 1 if something wants\n"
-            "attention.\n",
+    .help =
+        "usage: saccade doctor [--data-dir DIR]\n\n"
+        "Looks at libraries, decoders, disk, limits and what runs models; exit status 1 if\n"
+        "something wants attention.\n",
     .run = run,
 };

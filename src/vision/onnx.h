@@ -3,8 +3,8 @@
 // Only vision/onnx*.c know the C API's slots (onnx_api.h; ONNX Runtime 1.17 and later, tested with
 // 1.30). libonnxruntime.so.1 is looked for by the system's loader, then in node_modules (where npm's
 // onnxruntime-node lies) beside the program and up to three folders above it, in PREFIX/lib/saccade,
-// and in node_modules of the working folder. A file of another user or writable by all is not opened
-// unless it is named.
+// and in node_modules of the working folder. A file or folder of another user, or writable by all, is
+// not trusted unless it is named.
 //
 // Models may be hostile: what they declare is checked here, the rest is the library's. Weights in
 // other files (external data) are read from the model's folder and below only; for models from
@@ -95,3 +95,14 @@ int sc_session_run(sc_session *session, const struct sc_tensor *inputs,
 
 const char *
 sc_provider_name(enum sc_provider provider); // "auto", "cpu", "cuda", "tensorrt", "webgpu"
+
+// What a trial showed.
+struct sc_onnx_trial {
+    enum sc_provider provider;
+    const char *provider_name; // static
+    char reason[1024];         // as in sc_session_info
+};
+// Loads and runs a built-in graph (one addition) on the best provider, or the named one, and checks
+// the sum. Blocks, up to seconds on a GPU. Errors as for sessions; SC_EIO: it ran and added wrong.
+int sc_onnx_try(sc_onnx *onnx, enum sc_provider provider, int device,
+                struct sc_onnx_trial *trial, sc_err *err);

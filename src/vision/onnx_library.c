@@ -47,15 +47,26 @@ static bool try_path(struct search *s, const char *path, const char *why_not)
     return false;
 }
 
-// Libraries that are found by looking around are code that runs: only those of this user or root.
 static const char *untrusted(const char *path)
 {
     struct stat st;
     if (stat(path, &st))
         return "cannot be looked at";
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return "belongs to another user; name it by option if that is right";
+        return "belongs to another user; name it (option models-library) if that is right";
     return st.st_mode & S_IWOTH ? "may be written by everybody" : NULL;
+}
+
+// What is found by looking around is code that runs: only where this user or root put it. The
+// library opens others from its folder, so that counts too.
+static bool try_found(struct search *s, const char *path)
+{
+    char real[PATH_MAX], folder[PATH_MAX];
+    if (!realpath(path, real))
+        return try_path(s, path, "cannot be looked at");
+    snprintf(folder, sizeof(folder), "%s", real);
+    const char *why_not = untrusted(real);
+    return try_path(s, real, why_not ? why_not : untrusted(dirname(folder)));
 }
 
 static bool try_pattern(struct search *s, const char *folder, const char *pattern)
@@ -66,7 +77,7 @@ static bool try_pattern(struct search *s, const char *folder, const char *patter
     bool done = false;
     if (!glob(sc_str_get(&path), 0, NULL, &found))
         for (size_t i = found.gl_pathc; i-- && !done;) // the newest napi last
-            done = try_path(s, found.gl_pathv[i], untrusted(found.gl_pathv[i]));
+            done = try_found(s, found.gl_pathv[i]);
     globfree(&found);
     sc_str_release(&path);
     return done;
@@ -123,12 +134,12 @@ static int not_found(const struct search *s, const char *library, sc_err *err)
         return sc_fail(
             err, SC_ENOTFOUND,
             "ONNX Runtime cannot be opened: %s; run `npm ci` in Saccade's folder, or "
-            "name a library by option",
+            "name a library (option models-library)",
             sc_str_get(&s->broken));
     return sc_fail(err, SC_ENOTFOUND,
                    "no ONNX Runtime (" FILE_NAME
                    "): run `npm ci` in Saccade's folder, or name a "
-                   "library by option; looked in %s",
+                   "library (option models-library); looked in %s",
                    sc_str_get(&s->looked));
 }
 

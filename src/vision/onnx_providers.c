@@ -254,7 +254,7 @@ static bool damaged(enum ort_code code)
 static int load_failed(const struct provider *p, const struct attempt *a,
                        const struct sc_session_params *params, sc_err *err)
 {
-    const char *model = params->path ? params->path : "model";
+    const char *model = params->path ? params->path : "the model";
     if (p->append && !damaged(a->code))
         return sc_fail(err, sc_onnx_code(a->text, SC_EUNSUPPORTED), "%s cannot run %s: %s",
                        p->label, model, a->text);

@@ -475,6 +475,18 @@ static void says_which_provider(void **state)
     free(path);
 }
 
+static void tries_itself(void **state)
+{
+    NEED_LIBRARY(state);
+    sc_err err = {0};
+    struct sc_onnx_trial trial = {0};
+    assert_int_equal(sc_onnx_try(*state, SC_PROVIDER_CPU, 0, &trial, &err), SC_OK);
+    assert_int_equal(trial.provider, SC_PROVIDER_CPU);
+    assert_string_equal(trial.provider_name, "CPUExecutionProvider");
+    assert_string_equal(trial.reason, "CPU");
+    assert_int_equal(sc_onnx_try(*state, (enum sc_provider)77, 0, &trial, &err), SC_EARG);
+}
+
 static void logs_what_it_says(void **state)
 {
     NEED_LIBRARY(state);

@@ -7,12 +7,28 @@
 
 #include "graphs.h"
 
+// Only there under AddressSanitizer.
+void __lsan_disable(void) __attribute__((weak));
+void __lsan_enable(void) __attribute__((weak));
+
+// Opens it for the first time in a process: the library then leaks 14 bytes of its own, once. What is
+// lost later counts, so that a forgotten release of ours is seen.
+static inline int onnx_first_open(sc_onnx **ponnx, sc_err *err)
+{
+    if (__lsan_disable)
+        __lsan_disable();
+    int ret = sc_onnx_open(ponnx, NULL, NULL, err);
+    if (__lsan_enable)
+        __lsan_enable();
+    return ret;
+}
+
 // Group setup: the library is looked for as a program would; *state stays NULL without one.
 static inline int onnx_setup(void **state)
 {
     sc_err err = {0};
     sc_onnx *onnx = NULL;
-    if (sc_onnx_open(&onnx, NULL, NULL, &err))
+    if (onnx_first_open(&onnx, &err))
         print_message("%s\n", err.text);
     *state = onnx;
     return 0;
