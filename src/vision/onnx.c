@@ -1,5 +1,6 @@
 // The library's environment, and what it says in our words.
 #include <ctype.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "vision/onnx_internal.h"

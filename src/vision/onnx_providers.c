@@ -4,6 +4,7 @@
 // missing, or it may take none of the model's nodes. So each is tried with the model itself, and
 // the library's account of which provider got how many nodes decides.
 #include <glob.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"

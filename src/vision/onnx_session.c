@@ -1,6 +1,6 @@
 // A model's life: loading, what it declares, its metadata.
 #include <errno.h>
-#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
