@@ -304,8 +304,11 @@ static void limit_protocols(CURL *curl, const char *url)
 static void set_up(struct transfer *t)
 {
     CURL *curl = t->curl;
+    const char *authorities = getenv("SSL_CERT_FILE"); // as OpenSSL's own programs have it
     curl_easy_reset(curl);
     limit_protocols(curl, t->params->url);
+    if (authorities && *authorities)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(curl, CURLOPT_URL, t->params->url);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "saccade/" SC_VERSION);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->error);

@@ -2,8 +2,9 @@
 //
 // What arrived stays in the file when a download ends early; the next one asks for the rest only if
 // the server still has the same version (If-Range with its ETag or Last-Modified, kept beside the
-// file as PATH.json), else begins anew. Certificates are checked, redirects bounded, and none of
-// them leads from HTTPS to HTTP or out of HTTP.
+// file as PATH.json), else begins anew. Certificates are checked (against the system's authorities,
+// or those in the file that SSL_CERT_FILE names), redirects bounded, and none of them leads from
+// HTTPS to HTTP or out of HTTP.
 //
 // Thread-safety: Unsafe; one thread. Two processes: the second gets SC_EBUSY.
 #pragma once

@@ -191,6 +191,8 @@ const struct sc_command sc_cmd_models = {
         "  --retries N     after cuts, stalls and failures of the server\n"
         "  --timeout S     seconds without a byte that make a stall\n"
         "  --force         replace a file of that name\n"
-        "  --json          JSON lines\n",
+        "  --json          JSON lines\n\n"
+        "Servers' certificates are checked; SSL_CERT_FILE names other authorities, and\n"
+        "https_proxy a proxy.\n",
     .run = run,
 };

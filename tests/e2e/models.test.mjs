@@ -45,7 +45,7 @@ function sendRange(request, response, { data = model, etag = `"${hashOf(data).sl
 
 function saccade(args, { env = {}, command = BINARY } = {}) {
     return new Promise((done) => {
-        execFile(command, args, { env: { ...process.env, ...env }, timeout: 30000 }, (error, stdout, stderr) => {
+        execFile(command, args, { env: { ...process.env, no_proxy: '*', ...env }, timeout: 30000 }, (error, stdout, stderr) => {
             done({ code: error ? error.code : 0, stdout, stderr });
         });
     });
@@ -341,7 +341,7 @@ describe('a server that fails', () => {
         await assertFails(await fetchModel('http://no-such-host.invalid/m.onnx'), /cannot be resolved/);
     });
 
-    test('a certificate nobody knows', async (t) => {
+    test('certificates are checked, and never given up by a redirect', async (t) => {
         const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
         try {
             execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost',
@@ -350,11 +350,18 @@ describe('a server that fails', () => {
             return t.skip('openssl is not installed');
         }
         const secure = createSecureServer({ key: await readFile(key), cert: await readFile(cert) },
-            (request, response) => sendRange(request, response));
+            (request, response) => behave(request, response));
         await new Promise((done) => { secure.listen(0, '127.0.0.1', done); });
-        const address = `https://127.0.0.1:${secure.address().port}/m.onnx`;
+        t.after(() => { secure.closeAllConnections(); secure.close(); });
+        const address = `https://localhost:${secure.address().port}/m.onnx`;
+        const env = { SSL_CERT_FILE: cert };
         await assertFails(await fetchModel(address), /certificate is not trusted/);
-        secure.close();
+        const another = await saccade(fetchArgs(address.replace('localhost', '127.0.0.1')), { env });
+        await assertFails(another, /certificate is not trusted/); // it is made out to localhost
+        answers(302, { Location: `${base}/m.onnx` });
+        await assertFails(await saccade(fetchArgs(address), { env }), /only http and https/);
+        behave = sendRange;
+        assert.equal((await saccade(fetchArgs(address), { env })).code, 0);
     });
 });
 
