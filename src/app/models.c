@@ -46,7 +46,8 @@ bool sc_model_name_valid(const char *name)
 {
     size_t n =
         strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-    return n && n <= 64 && !name[n] && name[0] != '.';
+    // pins.json, beside the models, is no model's: `saccade models fetch` keeps hashes there.
+    return n && n <= 64 && !name[n] && name[0] != '.' && strcmp(name, "pins") != 0;
 }
 
 // --- entries, under lock ------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // Models by name: where they come from, their loading in the background, their replacement.
 //
 // A model comes from the options (model, models-load), from the models folder (NAME.onnx, beside it
-// NAME.labels with one label a line and NAME.json with threshold and size, both optional), with the
+// NAME.labels with one label a line and NAME.json with threshold and size, both optional; what
+// `saccade models fetch` notes in NAME.json besides is let be), with the
 // program (PREFIX/share/saccade/models), or by upload, which ends as files of that folder. One
 // thread loads them, one after the other. What is loaded is an instance: a detector with its batcher,
 // refcounted. A new file for a taken name is loaded beside the old instance, which answers until the
@@ -66,7 +67,7 @@ int sc_models_open(sc_models **pmodels, const struct sc_models_params *params, s
 // A load under way ends first; waits until all instances are given back. NULL allowed.
 void sc_models_close(sc_models **pmodels);
 
-// [A-Za-z0-9_.-]{1,64}, not starting with a dot.
+// [A-Za-z0-9_.-]{1,64}, not starting with a dot, not "pins".
 bool sc_model_name_valid(const char *name);
 
 // --- instances ----------------------------------------------------------------------------

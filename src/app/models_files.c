@@ -90,11 +90,15 @@ static int parse_settings(struct sc_model_file *file, const char *path, const ch
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!json)
         return sc_fail(err, SC_EDATA, "%s:%d: %s", path, error.line, error.text);
-    int bad = json_unpack_ex(json, &error, JSON_STRICT, "{s?F, s?i}", "threshold", &threshold,
-                             "size", &size);
+    // What `saccade models fetch` notes there for people is allowed, and a slip of the pen is not.
+    json_t *note;
+    int bad =
+        json_unpack_ex(json, &error, JSON_STRICT, "{s?F, s?i, s?o, s?o, s?o, s?o, s?o, s?o}",
+                       "threshold", &threshold, "size", &size, "name", &note, "url", &note,
+                       "sha256", &note, "bytes", &note, "licence", &note, "fetched", &note);
     json_decref(json);
     if (bad)
-        return sc_fail(err, SC_EDATA, "%s: %s (there are threshold and size)", path,
+        return sc_fail(err, SC_EDATA, "%s: %s (settings are threshold and size)", path,
                        error.text);
     if (!(threshold >= 0 && threshold <= 1) || size < 0 || size > SC_MODEL_SIZE_MAX)
         return sc_fail(err, SC_EDATA, "%s: threshold is 0 to 1, size at most %d", path,

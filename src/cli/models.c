@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/models.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
@@ -152,8 +153,10 @@ static int run(int argc, char **argv)
     if (!status)
         status = parse(&args, argc, argv);
     if (!status) {
-        const struct sc_app_settings *settings = sc_options_get(options, &sc_app_options);
-        char *folder = sc_models_path(settings->data_dir, "models", "");
+        const struct sc_app_settings *app = sc_options_get(options, &sc_app_options);
+        const struct sc_models_settings *models = sc_options_get(options, &sc_models_options);
+        char *folder = *models->dir ? sc_xstrdup(models->dir)
+                                    : sc_models_path(app->data_dir, "models", "");
         int ret = SC_OK;
         if (args.what)
             ret = sc_models_fetch(&args, folder, &err);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/models.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -38,13 +39,6 @@ char *sc_models_path(const char *folder, const char *name, const char *end)
 }
 
 // --- what to fetch ------------------------------------------------------------------------
-
-static bool good_name(const char *name)
-{
-    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                 "0123456789_.-");
-    return length && length <= 64 && !name[length] && *name != '.';
-}
 
 static int check_address(const char *url, sc_err *err)
 {
@@ -90,9 +84,10 @@ static int find_source(struct fetch *f, sc_err *err)
         snprintf(f->name, sizeof(f->name), "%s", f->known->name);
     else
         name_from(f->url, f->name);
-    if (!good_name(f->name))
-        return sc_fail(err, SC_EARG,
-                       "give a --name of 1 to 64 characters of A-Z a-z 0-9 _ . -");
+    if (!sc_model_name_valid(f->name))
+        return sc_fail(
+            err, SC_EARG,
+            "give a --name of 1 to 64 characters of A-Z a-z 0-9 _ . -, other than pins");
     f->model = sc_models_path(f->folder, f->name, ".onnx");
     f->part = sc_models_path(f->folder, f->name, ".onnx.part");
     f->about = sc_models_path(f->folder, f->name, ".json");

@@ -145,7 +145,9 @@ static void folder_and_options(void **state)
     put(r, "b.onnx", "good 1");
     put(r, "a.onnx", "good 1");
     put(r, "a.labels", "x\ny\n");
-    put(r, "a.json", "{\"threshold\": 0.25, \"size\": 320}");
+    put(r, "a.json",
+        "{\"threshold\": 0.25, \"size\": 320, \"name\": \"a\", \"url\": \"u\", "
+        "\"sha256\": \"0\", \"bytes\": 6, \"licence\": \"MIT\", \"fetched\": \"now\"}");
     put(r, "notes.txt", "none");
     put(r, ".upload-left", "of a crash");
     put(r, "own", "good 0");

@@ -8,7 +8,7 @@ import { createServer as createSecureServer } from 'node:https';
 import { join, resolve } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { makeFolder, removeFolders } from './server.mjs';
+import { makeFolder, removeFolders, startServer } from './server.mjs';
 
 const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
 const SIZE = 300000;
@@ -134,6 +134,23 @@ describe('fetching', () => {
         assert.equal(about.threshold, 0.4);
         assert.equal(about.size, 320);
         assert.equal(about.licence, undefined);
+    });
+
+    test('gives the server a model that it runs', async (t) => {
+        const detector = resolve(import.meta.dirname, '../../../shared/media/yolox_nano.onnx');
+        model = await readFile(detector).catch(() => null);
+        if (!model) return t.skip(`${detector} is not there`);
+        assert.equal((await fetchModel('/m.onnx')).code, 0);
+        const running = await startServer(folder);
+        t.after(() => running.stop());
+        let found;
+        for (let i = 0; i < 200 && found?.state !== 'ready'; i++) {
+            await new Promise((done) => { setTimeout(done, 100); });
+            found = (await (await fetch(`${running.url}/api/v1/models`)).json()).models.find((m) => m.name === 'm');
+            if (found?.state === 'failed') break;
+        }
+        if (/libonnxruntime/.test(found?.reason)) return t.skip(found.reason);
+        assert.equal(found?.state, 'ready', JSON.stringify(found));
     });
 
     test('is patient with a slow server', async () => {
@@ -390,6 +407,7 @@ describe('usage', () => {
             [fetchArgs('/m.onnx', '--nonsense'), 2, /./],
             [fetchArgs('/m.onnx', '--name', '../x'), 1, /--name/],
             [fetchArgs('/'), 1, /--name/],
+            [fetchArgs('/pins.onnx'), 1, /--name/],
             [fetchArgs('ftp://example.org/m.onnx'), 1, /http/],
             [fetchArgs('http://me:secret@127.0.0.1/m.onnx'), 1, /password/],
             [['models', 'fetch', 'nobody_knows'], 1, /well-known/],
