@@ -176,6 +176,7 @@ static int check_output(const struct sc_detect_args *args, sc_err *err)
 
 static int run_job(struct job *job, sc_err *err)
 {
+    const struct sc_cli_model_args *model = &job->args->model;
     bool built;
     int ret = check_output(job->args, err);
     if (ret >= 0)
@@ -183,7 +184,8 @@ static int run_job(struct job *job, sc_err *err)
     if (ret >= 0)
         ret = select_frames(&job->selection, job->args, job->ix, err);
     if (ret >= 0)
-        ret = sc_cli_model_open(&job->model, &job->args->model, err);
+        ret = sc_cli_model_open(&job->model, model,
+                                sc_cli_model_instances(model, job->selection.count), err);
     return ret < 0 ? ret : detect(job, err);
 }
 
