@@ -302,8 +302,8 @@ static void refuses_files(void **state)
     }
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(onnx_open_path(&session, *state, path, &err),
-                     SC_EDATA); // and does not wait
+    assert_int_equal(onnx_open_path(&session, *state, path, &err), SC_EDATA);
+    assert_non_null(strstr(err.text, "is not a file"));
     unlink(path);
     rmdir(folder);
 }
@@ -475,6 +475,34 @@ static void says_which_provider(void **state)
     free(path);
 }
 
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+// A server that waits burns nothing: by default the library's threads would spin for a while.
+static void idle_after_runs(void **state)
+{
+    NEED_LIBRARY(state);
+    NEED_GRAPHS();
+    char *path = graph_path("matmul");
+    const struct sc_session_params params = {
+        .path = path, .threads = 4, .provider = SC_PROVIDER_CPU};
+    sc_session *session = NULL;
+    float *values = calloc(64 * 256, sizeof(*values));
+    struct sc_tensor out, in = FLOATS(values, 64, 256);
+    assert_int_equal(sc_session_open(&session, *state, &params, NULL), SC_OK);
+    onnx_must_run(session, &in, &out);
+    int64_t before = cpu_ns();
+    usleep(200000);
+    assert_true(cpu_ns() - before < 50000000);
+    sc_session_close(&session);
+    free(values);
+    free(path);
+}
+
 static void tries_itself(void **state)
 {
     NEED_LIBRARY(state);
@@ -523,7 +551,8 @@ int main(void)
         cmocka_unit_test(refuses_models),      cmocka_unit_test(refuses_files),
         cmocka_unit_test(models_from_bytes),   cmocka_unit_test(refuses_params),
         cmocka_unit_test(sessions_on_threads), cmocka_unit_test(opens_many_times),
-        cmocka_unit_test(says_which_provider), cmocka_unit_test(logs_what_it_says),
+        cmocka_unit_test(says_which_provider), cmocka_unit_test(idle_after_runs),
+        cmocka_unit_test(tries_itself),        cmocka_unit_test(logs_what_it_says),
         cmocka_unit_test(runs_yolox),
     };
     return cmocka_run_group_tests(tests, onnx_setup, onnx_teardown);
