@@ -7,7 +7,8 @@
 #include "vision/family.h"
 #include "vision/labels.h"
 
-#define DEPTH 16 // of nested Python values that are passed over
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define DEPTH           16 // of nested Python values that are passed over
 
 struct names {
     char **v; // SC_MODEL_MAX_CLASSES of them, NULL = not named
@@ -24,6 +25,8 @@ static void names_release(struct names *names)
 // False where the number is out of range or taken, or the name too long.
 static bool names_set(struct names *names, int64_t number, const char *name)
 {
+    while (!strncmp(name, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)))
+        name += strlen(BYTE_ORDER_MARK); // it would begin the text of labels, and be taken off
     if (number < 0 || number >= SC_MODEL_MAX_CLASSES || strlen(name) > SC_LABEL_MAX)
         return false;
     if (!names->v)
