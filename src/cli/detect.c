@@ -176,7 +176,6 @@ static int check_output(const struct sc_detect_args *args, sc_err *err)
 
 static int run_job(struct job *job, sc_err *err)
 {
-    const struct sc_cli_model_args *model = &job->args->model;
     bool built;
     int ret = check_output(job->args, err);
     if (ret >= 0)
@@ -184,8 +183,7 @@ static int run_job(struct job *job, sc_err *err)
     if (ret >= 0)
         ret = select_frames(&job->selection, job->args, job->ix, err);
     if (ret >= 0)
-        ret = sc_cli_model_open(&job->model, model,
-                                sc_cli_model_instances(model, job->selection.count), err);
+        ret = sc_cli_model_open(&job->model, &job->args->model, job->selection.count, err);
     return ret < 0 ? ret : detect(job, err);
 }
 
@@ -261,7 +259,8 @@ static int check(struct sc_detect_args *args, int argc, char **argv)
         return sc_cli_usage(&sc_cmd_detect, "exactly one FILE is needed");
     args->video = argv[optind];
     if (!args->model.path)
-        return sc_cli_usage(&sc_cmd_detect, "--model FILE.onnx is needed");
+        return sc_cli_usage(&sc_cmd_detect,
+                            "--model is needed: an .onnx file, or the name of a fetched one");
     if (args->frames && (args->every || args->from || args->to))
         return sc_cli_usage(&sc_cmd_detect,
                             "--frames goes with neither --every, --from nor --to");
@@ -313,10 +312,11 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_detect = {
     .name = "detect",
     .summary = "what a model finds in a video: JSON lines, CSV, or a video with boxes",
-    .help = "usage: saccade detect FILE --model MODEL.onnx [-o OUT] [OPTIONS]\n\n"
+    .help = "usage: saccade detect FILE --model MODEL [-o OUT] [OPTIONS]\n\n"
             "Writes a JSON line a frame, CSV, or the video with boxes and labels drawn (H.264, "
             "sound\n"
             "copied, times and view kept). Boxes are in pixels of the displayed picture.\n\n"
+            "  --model MODEL     an .onnx file, or a name that `saccade models` shows as here\n"
             "  -o OUT            .jsonl, .csv, .mp4, .mkv or .mov; standard output without\n"
             "  --json, --csv     the form of lines; beside a video they go to standard output\n"
             "  --frames LIST     numbers from 0, such as 0,20,40 or 10-19\n"

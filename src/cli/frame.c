@@ -391,6 +391,6 @@ const struct sc_command sc_cmd_frame = {
         "  -w, --width    -h, --height    size; one alone keeps the shape\n"
         "  --fit          contain (default), cover, fill: with both width and height\n"
         "  -q, --quality  1 to 100, default 85\n\n"
-        "  --model MODEL.onnx draws boxes around what it finds, with\n" SC_CLI_MODEL_HELP,
+        "  --model MODEL draws boxes around what it finds, with\n" SC_CLI_MODEL_HELP,
     .run = run,
 };

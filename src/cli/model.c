@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/pool.h"
@@ -70,6 +71,32 @@ static void name_of(const char *path, char name[65])
     name[n] = 0;
 }
 
+// The file, or what `saccade models fetch` keeps under that name. The caller's; NULL = neither.
+static char *find_model(const char *given, sc_err *err)
+{
+    const char *data = getenv("SACCADE_DATA_DIR");
+    sc_str path = {0};
+    sc_str_add(&path, given);
+    if (!access(path.s, F_OK))
+        return sc_str_detach(&path);
+    int cause = errno;
+    bool named = !strchr(given, '/') && !strstr(given, ".onnx");
+    data = data && *data ? data : "saccade-data";
+    sc_str_clear(&path);
+    sc_str_addf(&path, "%s/models/%s.onnx", data, given);
+    if (named && !access(path.s, F_OK))
+        return sc_str_detach(&path);
+    if (named)
+        sc_fail(err, SC_ENOTFOUND,
+                "--model %s: neither a file nor %s; `saccade models` lists what "
+                "can be fetched",
+                given, path.s);
+    else
+        sc_fail(err, sc_error_from_errno(cause), "--model %s: %s", given, strerror(cause));
+    sc_str_release(&path);
+    return NULL;
+}
+
 static int read_labels(const char *path, char **text, sc_err *err)
 {
     FILE *f = fopen(path, "rb");
@@ -88,11 +115,12 @@ static int read_labels(const char *path, char **text, sc_err *err)
     return SC_OK;
 }
 
-int sc_cli_model_instances(const struct sc_cli_model_args *args, int64_t frames)
+static int count_instances(const struct sc_cli_model *m, const struct sc_cli_model_args *args,
+                           int64_t frames)
 {
     struct stat st;
     int cores = sc_cpu_count(), most = cores / 2 > 2 ? cores / 2 : 2;
-    if (cores < 2 || frames < MANY_FRAMES || args->threads || stat(args->path, &st) < 0 ||
+    if (cores < 2 || frames < MANY_FRAMES || args->threads || stat(m->path, &st) < 0 ||
         st.st_size > LARGE_BYTES)
         return 1;
     return most < SC_CLI_MODELS ? most : SC_CLI_MODELS;
@@ -119,28 +147,27 @@ static int open_instances(struct sc_cli_model *m, struct sc_model_params *params
 }
 
 int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *args,
-                      int instances, sc_err *err)
+                      int64_t frames, sc_err *err)
 {
     char name[65], *labels = NULL;
-    struct stat st;
     *m = (struct sc_cli_model){.log = sc_cli_log()};
-    if (stat(args->path, &st) < 0)
-        return sc_fail(err, sc_error_from_errno(errno), "--model %s: %s", args->path,
-                       strerror(errno));
-    name_of(args->path, name);
+    m->path = find_model(args->path, err);
+    if (!m->path)
+        return err ? err->code : SC_ENOTFOUND;
+    name_of(m->path, name);
     int ret = args->labels ? read_labels(args->labels, &labels, err) : SC_OK;
     if (ret >= 0)
         ret = sc_onnx_open(&m->onnx, args->library, m->log, err);
     struct sc_model_params params = {
         .name = name,
-        .path = args->path,
+        .path = m->path,
         .labels = labels,
         .provider = args->provider,
         .threads = args->threads,
         .log = m->log,
     };
     if (ret >= 0)
-        ret = open_instances(m, &params, instances, err);
+        ret = open_instances(m, &params, count_instances(m, args, frames), err);
     free(labels);
     if (ret < 0)
         return sc_fail(err, ret, "--model %s: %s", args->path, sc_strerror(ret));
@@ -154,6 +181,8 @@ void sc_cli_model_close(struct sc_cli_model *m)
     for (int i = 0; i < m->count; i++)
         sc_model_close(&m->model[i]);
     m->count = 0;
+    free(m->path);
+    m->path = NULL;
     sc_onnx_close(&m->onnx);
     sc_log_close(&m->log);
 }

@@ -10,7 +10,7 @@
 #include "vision/model.h"
 
 struct sc_cli_model_args {
-    const char *path;    // NULL = no model
+    const char *path;    // or the name of one in the models folder; NULL = no model
     const char *labels;  // a file, NULL = the model's own
     const char *library; // of ONNX Runtime, NULL = look for it
     double threshold;    // 0 = the model's
@@ -42,6 +42,7 @@ int sc_cli_model_flag(const struct sc_command *cmd, struct sc_cli_model_args *ar
 #define SC_CLI_MODELS 4 // instances at most
 
 struct sc_cli_model {
+    char *path;
     sc_log *log;
     sc_onnx *onnx;
     sc_model *model[SC_CLI_MODELS]; // equal ones, count of them
@@ -50,10 +51,9 @@ struct sc_cli_model {
     double threshold; // the one that counts
     bool chosen;      // the provider was ours to choose
 };
-// How many instances share the cores best for that many frames: several runs with few threads each
-// waste less than one with many, but take longer to load.
-int sc_cli_model_instances(const struct sc_cli_model_args *args, int64_t frames);
-// Opens `instances` on the CPU, one on anything else. SC_ENOTFOUND and others; close it in any case.
+// For work of about that many frames: for many of them several instances share a CPU's cores, since
+// runs with few threads each waste less than one with all. SC_ENOTFOUND and others; close it in any
+// case.
 int sc_cli_model_open(struct sc_cli_model *model, const struct sc_cli_model_args *args,
-                      int instances, sc_err *err);
+                      int64_t frames, sc_err *err);
 void sc_cli_model_close(struct sc_cli_model *model);
