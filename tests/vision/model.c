@@ -5,26 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "graphs.h"
+#include "onnx.h"
 
 enum { RED, WHITE, GREY };
-
-static int open_library(void **state)
-{
-    sc_err err = {0};
-    sc_onnx *onnx = NULL;
-    if (sc_onnx_open(&onnx, NULL, NULL, &err))
-        print_message("%s\n", err.text);
-    *state = onnx;
-    return 0;
-}
-
-static int close_library(void **state)
-{
-    sc_onnx *onnx = *state;
-    sc_onnx_close(&onnx);
-    return 0;
-}
 
 #define NEED_ALL(state)                                                                        \
     do {                                                                                       \
@@ -417,5 +400,5 @@ int main(void)
         cmocka_unit_test(labels_come_from_where_they_are),
         cmocka_unit_test(information_is_complete),
     };
-    return cmocka_run_group_tests(tests, open_library, close_library);
+    return cmocka_run_group_tests(tests, onnx_setup, onnx_teardown);
 }

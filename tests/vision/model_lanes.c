@@ -1,7 +1,7 @@
 // Pictures shared out to lanes get the answers that they get alone.
 #include "base/pool.h"
-#include "graphs.h"
 #include "media/reader.h"
+#include "onnx.h"
 #include "vision/model.h"
 
 #define FRAMES 13 // odd: the lanes do not get equally many
@@ -41,7 +41,7 @@ static void open_model(struct fixture *f, int threads)
                                      .path = MEDIA_DIR "/yolox_nano.onnx",
                                      .provider = SC_PROVIDER_CPU,
                                      .threads = threads};
-    if (sc_onnx_open(&f->onnx, NULL, NULL, &err) < 0) {
+    if (onnx_first_open(&f->onnx, &err)) {
         print_message("%s\n", err.text);
         skip();
     }
