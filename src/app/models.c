@@ -341,8 +341,11 @@ void sc_models_get_stats(sc_models *models, struct sc_models_stats *stats)
         .run_ns = atomic_load(&models->run_ns),
     };
     pthread_mutex_lock(&models->lock);
-    for (int i = 0; i < models->count; i++)
-        stats->ready += models->entries[i].instance != NULL;
+    for (int i = 0; i < models->count; i++) {
+        const sc_instance *instance = models->entries[i].instance;
+        stats->ready += instance != NULL;
+        stats->on_gpu += instance && sc_instance_on_gpu(instance);
+    }
     stats->bytes = models->bytes;
     pthread_mutex_unlock(&models->lock);
 }

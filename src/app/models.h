@@ -101,6 +101,7 @@ sc_instance *sc_instance_ref(sc_instance *instance);
 void sc_instance_unref(sc_instance **pinstance); // NULL and &NULL allowed; never blocks
 const struct sc_instance_info *sc_instance_get_info(const sc_instance *instance);
 const char *sc_instance_provider(const sc_instance *instance); // "cpu", "cuda", ...
+bool sc_instance_on_gpu(const sc_instance *instance);
 
 // --- state --------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ void sc_model_status_release(struct sc_model_status *status);
 int sc_models_delete(sc_models *models, const char *name);
 
 struct sc_models_stats {
-    int ready;
+    int ready, on_gpu; // models that answer
     size_t bytes;            // of loaded files
     uint64_t runs, pictures; // of all models since the start
     int64_t run_ns;          // all runs together

@@ -101,6 +101,11 @@ const char *sc_instance_provider(const sc_instance *instance)
     return sc_provider_name(instance->info.provider);
 }
 
+bool sc_instance_on_gpu(const sc_instance *instance)
+{
+    return instance->info.provider > SC_PROVIDER_CPU;
+}
+
 static void free_labels(struct sc_instance_info *info)
 {
     for (int i = 0; info->labels && i < info->classes; i++)

@@ -276,7 +276,7 @@ describe('frames', () => {
         assert.equal(response.headers.get('x-count'), '0');
         assert.equal(response.headers.get('x-gpu-enabled'), 'False');
         assert.match(response.headers.get('x-cache-status'), /^(HIT|MISS)$/);
-        await assertProblem(await api('/api/gpu/video/clip/frame?t=1&inference=true'), 501, 'inference');
+        await assertProblem(await api('/api/gpu/video/clip/frame?t=1&inference=true&model=none'), 404, 'model');
     });
 
     test('bad parameters', async () => {

@@ -84,6 +84,8 @@ static void start(struct batch *batch)
     sc_request *req = batch->req;
     sc_metrics *metrics = sc_app_metrics(sc_request_app(req));
     sc_counter_add(sc_api_batch_counter(metrics), 1);
+    if (sc_instance_on_gpu(batch->instance))
+        sc_counter_add(sc_api_gpu_counter(metrics), 1);
     sc_scan *scan = sc_scan_new(&(struct sc_scan_params){
         .app = sc_request_app(req),
         .timers = sc_request_timers(req),

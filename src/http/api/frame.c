@@ -39,10 +39,12 @@ static void add_origin(sc_request *req, bool hit, bool compat)
     sc_reply_header(req, "Cache-Control", "private, no-cache");
 }
 
-static void add_compat(sc_request *req, const sc_answer *answer, bool hit)
+static void add_compat(const struct job *job, const sc_answer *answer, bool hit)
 {
+    sc_request *req = job->req;
+    bool gpu = job->instance && sc_instance_on_gpu(job->instance);
     sc_reply_headerf(req, "X-Encode-Time", "%.3fs", hit ? 0 : (double)answer->encode_ns / 1e9);
-    sc_reply_header(req, "X-GPU-Enabled", "False");
+    sc_reply_header(req, "X-GPU-Enabled", gpu ? "True" : "False");
     if (answer->found)
         return;
     sc_reply_header(req, "X-Inference-Time", "0.000s");
@@ -77,7 +79,7 @@ static void reply(const struct job *job, const sc_answer *answer, bool hit)
     if (answer->info.tone_mapped)
         sc_reply_header(req, "X-Tone-Mapped", "true");
     if (job->compat)
-        add_compat(req, answer, hit);
+        add_compat(job, answer, hit);
     if (job->instance)
         add_found(req, job->instance, answer, hit);
 }

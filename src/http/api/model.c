@@ -53,6 +53,8 @@ void sc_api_add_model(sc_request *req, const sc_instance *instance, int count)
     sc_reply_header(req, "X-Model", info->name);
     sc_reply_headerf(req, "X-Model-Generation", "%" PRIu64, info->generation);
     sc_reply_header(req, "X-Provider", sc_instance_provider(instance));
+    if (sc_instance_on_gpu(instance))
+        sc_counter_add(sc_api_gpu_counter(sc_app_metrics(sc_request_app(req))), 1);
 }
 
 const char *sc_api_device(const sc_instance *instance, char *text, size_t size)
@@ -70,6 +72,12 @@ sc_counter *sc_api_batch_counter(sc_metrics *metrics)
 {
     return sc_metrics_counter(metrics, "saccade_batch_inferences_total", "",
                               "Requests for inference on many frames.");
+}
+
+sc_counter *sc_api_gpu_counter(sc_metrics *metrics)
+{
+    return sc_metrics_counter(metrics, "saccade_gpu_requests_total", "",
+                              "Pictures and batches that a GPU had a part in.");
 }
 
 // --- JSON ---------------------------------------------------------------------------------

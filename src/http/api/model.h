@@ -20,8 +20,9 @@ void sc_api_add_model(sc_request *req, const sc_instance *instance, int count);
 
 // "cpu", "cuda:0", ...: into text.
 const char *sc_api_device(const sc_instance *instance, char *text, size_t size);
-// Counts requests for batches.
+// Counts requests for batches, and answers that a GPU had a part in.
 sc_counter *sc_api_batch_counter(sc_metrics *metrics);
+sc_counter *sc_api_gpu_counter(sc_metrics *metrics);
 
 json_t *sc_api_model_json(const struct sc_model_status *status, bool labels);
 // Appends {"n","t",...,"detections":[...]}, no line break.

@@ -19,17 +19,20 @@ static void stats(sc_request *req)
     sc_reader_engine_get_stats(sc_app_engine(app), &reader);
     sc_videos_get_stats(sc_app_videos(app), &videos);
     sc_models_get_stats(sc_app_models(app), &models);
-    uint64_t batches = sc_counter_get(sc_api_batch_counter(sc_app_metrics(app)));
+    sc_metrics *metrics = sc_app_metrics(app);
+    uint64_t batches = sc_counter_get(sc_api_batch_counter(metrics));
+    uint64_t gpu = sc_counter_get(sc_api_gpu_counter(metrics));
     json_t *json = json_pack(
         "{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:f, s:f, s:f, s:I, s:f}, s:{s:b, s:n, s:b, s:b, "
         "s:b}}",
-        "api_stats", "total_requests", (json_int_t)http.requests, "gpu_requests", (json_int_t)0,
-        "webrtc_sessions", (json_int_t)0, "batch_inferences", (json_int_t)batches,
-        "gpu_processor", "frames_processed", (json_int_t)(videos.frames + models.pictures),
-        "cache_hit_rate", per((double)videos.hits, videos.hits + videos.misses),
-        "average_inference_time", per((double)models.run_ns / 1e9, models.runs),
-        "average_batch_size", per((double)models.pictures, models.runs), "gpu_memory_used",
-        (json_int_t)0, "gpu_utilization", 0.0, "system_info", "gpu_available", 0, "gpu_device",
+        "api_stats", "total_requests", (json_int_t)http.requests, "gpu_requests",
+        (json_int_t)gpu, "webrtc_sessions", (json_int_t)0, "batch_inferences",
+        (json_int_t)batches, "gpu_processor", "frames_processed",
+        (json_int_t)(videos.frames + models.pictures), "cache_hit_rate",
+        per((double)videos.hits, videos.hits + videos.misses), "average_inference_time",
+        per((double)models.run_ns / 1e9, models.runs), "average_batch_size",
+        per((double)models.pictures, models.runs), "gpu_memory_used", (json_int_t)0,
+        "gpu_utilization", 0.0, "system_info", "gpu_available", models.on_gpu > 0, "gpu_device",
         "batch_processing", models.ready > 0, "frame_indexing", 1, "webrtc_enabled", 0);
     sc_reply_json(req, 200, json);
     sc_reply_header(req, "Cache-Control", "no-store");
