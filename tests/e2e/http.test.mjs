@@ -407,8 +407,9 @@ describe('the server', () => {
                 for (const [, name] of path.matchAll(/\{(\w+)\}/g))
                     assert.ok(operation.parameters.some((p) => p.name === name && p.in === 'path' && p.required));
                 if (method !== 'get' || path.includes('mjpeg') || path.endsWith('/stream')) continue;
-                const response = await api(path.replace('{id}', 'clip'));
-                assert.equal(response.status, 200, path);
+                const response = await api(path.replace('{id}', 'clip').replace('{name}', 'none'));
+                const known = path.includes('models/') || path.endsWith('detections');
+                assert.ok(response.status === 200 || (known && operation.responses[response.status]), path);
                 await response.arrayBuffer();
             }
         }
