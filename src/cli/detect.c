@@ -183,7 +183,7 @@ static int run_job(struct job *job, sc_err *err)
     if (ret >= 0)
         ret = select_frames(&job->selection, job->args, job->ix, err);
     if (ret >= 0)
-        ret = sc_cli_model_open(&job->model, &job->args->model, job->selection.count, err);
+        ret = sc_cli_model_open(&job->model, &job->args->model, err);
     return ret < 0 ? ret : detect(job, err);
 }
 

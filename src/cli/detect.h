@@ -1,6 +1,6 @@
 // What the parts of `saccade detect` share.
 //
-//   reader (decodes ahead) -> queue -> models (batches of what waits) -> queue -> output (draws, encodes)
+//   reader (decodes ahead) -> queue -> model (batches of what waits) -> queue -> output (draws, encodes)
 //
 // Each arrow is a bounded queue between threads; the output runs on the main thread. An end or a
 // failure anywhere closes the queues on both sides of it, so that all stages end.
@@ -36,8 +36,8 @@ struct sc_detect_selection {
 
 // A frame on its way.
 struct sc_detect_item {
-    sc_frame *frame;      // NULL behind the model where it is not drawn on
-    int64_t n, turn;      // its number; its place in the order of the output
+    sc_frame *frame; // NULL behind the model where it is not drawn on
+    int64_t n;
     sc_detections *found; // NULL before the model
 };
 

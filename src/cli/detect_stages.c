@@ -1,6 +1,5 @@
-// Decoding on one thread, inference on one for each instance of the model, before the output.
+// Decoding and inference, each on its own thread, before the output.
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/cancel.h"
 #include "base/mem.h"
@@ -16,14 +15,6 @@ struct outcome {
     sc_err err;
 };
 
-// A model on a thread of its own.
-struct detector {
-    struct sc_detect_stages *stages;
-    sc_model *model;
-    pthread_t thread;
-    struct outcome outcome;
-};
-
 struct sc_detect_stages {
     // Immutable once the threads run:
     sc_index *index;
@@ -35,18 +26,10 @@ struct sc_detect_stages {
     struct sc_view view;
     sc_cancel *cancel; // ours, also cancelled by the command's
     sc_queue *decoded, *found;
-    pthread_t decoder;
-    bool decoding; // to be joined
-    struct detector detector[SC_CLI_MODELS];
-    int detectors;      // to be joined
-    atomic_int running; // detectors; the last one to end closes `found`
-    // The decoder's until it is joined:
-    struct outcome decode;
-    int64_t sent; // frames
-    // The output's:
-    struct sc_detect_item **early; // came before their turn
-    int early_count, early_room;
-    int64_t turn;
+    pthread_t decoder, detector;
+    bool decoding, detecting; // threads to join
+    // The threads' own until they are joined:
+    struct outcome decode, detect;
 };
 
 void sc_detect_item_free(void *p)
@@ -71,7 +54,6 @@ static int push_frame(void *arg, sc_frame *frame)
     struct sc_detect_item *item = sc_new(struct sc_detect_item);
     item->frame = sc_frame_ref(frame);
     item->n = frame->n;
-    item->turn = s->sent++;
     int ret = sc_queue_push(s->decoded, item, frame->bytes, -1);
     if (ret < 0)
         sc_detect_item_free(item);
@@ -126,10 +108,9 @@ static int take_batch(struct sc_detect_stages *s, struct sc_detect_item **items,
     return count ? count : ret;
 }
 
-static int run_batch(const struct detector *d, struct sc_detect_item **items, int count,
+static int run_batch(struct sc_detect_stages *s, struct sc_detect_item **items, int count,
                      sc_err *err)
 {
-    const struct sc_detect_stages *s = d->stages;
     sc_frame *frames[SC_DETECT_MAX_BATCH];
     struct sc_view views[SC_DETECT_MAX_BATCH];
     sc_detections *found[SC_DETECT_MAX_BATCH];
@@ -137,7 +118,7 @@ static int run_batch(const struct detector *d, struct sc_detect_item **items, in
         frames[i] = items[i]->frame;
         views[i] = s->view;
     }
-    int ret = sc_model_detect(d->model, frames, views, count, found, err);
+    int ret = sc_model_detect(s->model->model, frames, views, count, found, err);
     for (int i = 0; i < count && ret >= 0; i++) {
         items[i]->found = found[i];
         if (!s->keep_frames)
@@ -162,9 +143,8 @@ static int push_batch(struct sc_detect_stages *s, struct sc_detect_item **items,
 
 static void *detect(void *arg)
 {
-    struct detector *d = arg;
-    struct sc_detect_stages *s = d->stages;
-    struct outcome *o = &d->outcome;
+    struct sc_detect_stages *s = arg;
+    struct outcome *o = &s->detect;
     struct sc_detect_item *items[SC_DETECT_MAX_BATCH];
     int most = s->model->info->max_batch;
     most = most < 1 ? 1 : most > SC_DETECT_MAX_BATCH ? SC_DETECT_MAX_BATCH : most;
@@ -172,15 +152,13 @@ static void *detect(void *arg)
         int count = take_batch(s, items, most);
         if (count < 0)
             break;
-        o->ret = run_batch(d, items, count, &o->err);
+        o->ret = run_batch(s, items, count, &o->err);
         o->ret = push_batch(s, items, count, o->ret);
     }
-    if (o->ret < 0)
-        sc_queue_abort(s->decoded); // the others end with what they have
     if (o->ret == SC_EEOF)
         o->ret = SC_OK;
-    if (atomic_fetch_sub(&s->running, 1) == 1)
-        sc_queue_finish(s->found);
+    sc_queue_abort(s->decoded);
+    sc_queue_finish(s->found);
     return NULL;
 }
 
@@ -192,16 +170,11 @@ static int start(struct sc_detect_stages *s, const char *video, sc_err *err)
     if (!s->engine)
         return sc_fail(err, SC_EINTERNAL, "no thread can be started");
     s->reader = sc_reader_open(s->engine, s->index, video);
-    atomic_init(&s->running, s->model->count);
-    for (int i = 0; i < s->model->count; i++) {
-        struct detector *d = &s->detector[i];
-        *d = (struct detector){.stages = s, .model = s->model->model[i]};
-        if (pthread_create(&d->thread, NULL, detect, d))
-            return sc_fail(err, SC_EINTERNAL, "no thread can be started");
-        s->detectors++;
-    }
-    s->decoding = !pthread_create(&s->decoder, NULL, decode, s);
-    return s->decoding ? SC_OK : sc_fail(err, SC_EINTERNAL, "no thread can be started");
+    s->detecting = !pthread_create(&s->detector, NULL, detect, s);
+    s->decoding = s->detecting && !pthread_create(&s->decoder, NULL, decode, s);
+    if (!s->decoding)
+        return sc_fail(err, SC_EINTERNAL, "no thread can be started");
+    return SC_OK;
 }
 
 int sc_detect_stages_open(struct sc_detect_stages **pstages, const char *video, sc_index *index,
@@ -237,66 +210,22 @@ static void join(struct sc_detect_stages *s)
 {
     if (s->decoding)
         pthread_join(s->decoder, NULL);
-    for (int i = 0; i < s->detectors; i++)
-        pthread_join(s->detector[i].thread, NULL);
-    s->decoding = false;
-    s->detectors = 0;
-}
-
-static int keep_early(struct sc_detect_stages *s, struct sc_detect_item *item)
-{
-    if (s->early_count == s->early_room) {
-        int room = s->early_room ? 2 * s->early_room : 64;
-        struct sc_detect_item **more = sc_try_realloc(s->early, (size_t)room, sizeof(*more));
-        if (!more)
-            return SC_ENOMEM;
-        s->early = more;
-        s->early_room = room;
-    }
-    s->early[s->early_count++] = item;
-    return SC_OK;
-}
-
-// The one whose turn it is, if it came early.
-static struct sc_detect_item *take_early(struct sc_detect_stages *s)
-{
-    for (int i = 0; i < s->early_count; i++) {
-        struct sc_detect_item *item = s->early[i];
-        if (item->turn != s->turn)
-            continue;
-        s->early[i] = s->early[--s->early_count];
-        return item;
-    }
-    return NULL;
-}
-
-static int end_of(struct sc_detect_stages *s, sc_err *err)
-{
-    int detectors = s->detectors;
-    join(s);
-    const struct outcome *o = &s->decode;
-    for (int i = 0; i < detectors; i++)
-        o = s->detector[i].outcome.ret < 0 ? &s->detector[i].outcome : o;
-    return o->ret < 0 ? sc_fail(err, o->ret, "%s", sc_err_text(&o->err, o->ret)) : SC_EEOF;
+    if (s->detecting)
+        pthread_join(s->detector, NULL);
+    s->decoding = s->detecting = false;
 }
 
 int sc_detect_stages_next(struct sc_detect_stages *s, struct sc_detect_item **pitem,
                           sc_err *err)
 {
-    int ret = SC_OK;
-    while (!(*pitem = take_early(s)) && ret >= 0) {
-        void *item = NULL;
-        ret = sc_queue_pop(s->found, &item, -1);
-        if (ret >= 0)
-            ret = keep_early(s, item);
-        if (ret == SC_ENOMEM)
-            sc_detect_item_free(item);
-    }
-    if (*pitem)
-        s->turn++;
-    return *pitem           ? SC_OK
-           : ret == SC_EEOF ? end_of(s, err)
-                            : sc_fail(err, ret, "out of memory");
+    void *item = NULL;
+    int ret = sc_queue_pop(s->found, &item, -1);
+    *pitem = item;
+    if (ret != SC_EEOF)
+        return ret;
+    join(s);
+    const struct outcome *o = s->detect.ret < 0 ? &s->detect : &s->decode;
+    return o->ret < 0 ? sc_fail(err, o->ret, "%s", sc_err_text(&o->err, o->ret)) : SC_EEOF;
 }
 
 void sc_detect_stages_close(struct sc_detect_stages **pstages)
@@ -309,9 +238,6 @@ void sc_detect_stages_close(struct sc_detect_stages **pstages)
     sc_queue_abort(s->found);
     sc_queue_abort(s->decoded);
     join(s);
-    for (int i = 0; i < s->early_count; i++)
-        sc_detect_item_free(s->early[i]);
-    free(s->early);
     sc_reader_close(&s->reader);
     sc_reader_engine_close(&s->engine);
     sc_queue_free(&s->decoded);

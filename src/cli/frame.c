@@ -113,7 +113,7 @@ static int draw_boxes(struct job *job, sc_frame *frame, sc_frame **drawn, int *c
                            .sample_aspect = info->sample_aspect};
     struct sc_overlay_labels labels = {model->labels, model->classes, true};
     sc_detections *found = NULL;
-    int ret = sc_model_detect(job->model.model[0], &frame, &view, 1, &found, err);
+    int ret = sc_model_detect(job->model.model, &frame, &view, 1, &found, err);
     if (ret < 0)
         return ret;
     *count = sc_detections_above(found, job->model.threshold);
@@ -335,7 +335,7 @@ static int run_job(struct job *job, sc_err *err)
     job->reader = sc_reader_open(job->engine, job->ix, args->video);
     job->ctx = sc_picture_ctx_new();
     if (args->model.path) {
-        ret = sc_cli_model_open(&job->model, &args->model, 1, err);
+        ret = sc_cli_model_open(&job->model, &args->model, err);
         job->overlay = sc_overlay_open(NULL);
     }
     const char *first = args->wishes[0].text;

@@ -7,12 +7,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/pool.h"
 #include "base/str.h"
 #include "vision/labels.h"
-
-#define MANY_FRAMES 48
-#define LARGE_BYTES (256 << 20) // of a model
 
 static int provider_of(const char *name)
 {
@@ -115,39 +111,7 @@ static int read_labels(const char *path, char **text, sc_err *err)
     return SC_OK;
 }
 
-static int count_instances(const struct sc_cli_model *m, const struct sc_cli_model_args *args,
-                           int64_t frames)
-{
-    struct stat st;
-    int cores = sc_cpu_count(), most = cores / 2 > 2 ? cores / 2 : 2;
-    if (cores < 2 || frames < MANY_FRAMES || args->threads || stat(m->path, &st) < 0 ||
-        st.st_size > LARGE_BYTES)
-        return 1;
-    return most < SC_CLI_MODELS ? most : SC_CLI_MODELS;
-}
-
-// The first one, and as many more as the CPU is to have.
-static int open_instances(struct sc_cli_model *m, struct sc_model_params *params, int instances,
-                          sc_err *err)
-{
-    int ret = SC_OK;
-    if (instances > 1)
-        params->threads = sc_cpu_count() / instances;
-    for (int i = 0; i < instances && ret >= 0; i++) {
-        ret = sc_model_open(&m->model[i], m->onnx, params, err);
-        if (ret < 0)
-            break;
-        m->count = i + 1;
-        m->info = sc_model_get_info(m->model[0]);
-        if (m->info->session->provider != SC_PROVIDER_CPU)
-            break;
-        params->provider = SC_PROVIDER_CPU; // found out once is enough
-    }
-    return ret;
-}
-
-int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *args,
-                      int64_t frames, sc_err *err)
+int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *args, sc_err *err)
 {
     char name[65], *labels = NULL;
     *m = (struct sc_cli_model){.log = sc_cli_log()};
@@ -158,19 +122,21 @@ int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *ar
     int ret = args->labels ? read_labels(args->labels, &labels, err) : SC_OK;
     if (ret >= 0)
         ret = sc_onnx_open(&m->onnx, args->library, m->log, err);
-    struct sc_model_params params = {
-        .name = name,
-        .path = m->path,
-        .labels = labels,
-        .provider = args->provider,
-        .threads = args->threads,
-        .log = m->log,
-    };
     if (ret >= 0)
-        ret = open_instances(m, &params, count_instances(m, args, frames), err);
+        ret = sc_model_open(&m->model, m->onnx,
+                            &(struct sc_model_params){
+                                .name = name,
+                                .path = m->path,
+                                .labels = labels,
+                                .provider = args->provider,
+                                .threads = args->threads,
+                                .log = m->log,
+                            },
+                            err);
     free(labels);
     if (ret < 0)
         return sc_fail(err, ret, "--model %s: %s", args->path, sc_strerror(ret));
+    m->info = sc_model_get_info(m->model);
     m->chosen = args->provider == SC_PROVIDER_AUTO;
     m->threshold = args->threshold > 0 ? args->threshold : m->info->threshold;
     return SC_OK;
@@ -178,9 +144,7 @@ int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *ar
 
 void sc_cli_model_close(struct sc_cli_model *m)
 {
-    for (int i = 0; i < m->count; i++)
-        sc_model_close(&m->model[i]);
-    m->count = 0;
+    sc_model_close(&m->model);
     free(m->path);
     m->path = NULL;
     sc_onnx_close(&m->onnx);

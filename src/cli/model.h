@@ -1,6 +1,6 @@
 // A detector for commands: flags that several of them take, ONNX Runtime, the model.
 //
-// Thread-safety: Unsafe; after opening, each instance is one thread's at a time.
+// Thread-safety: Unsafe; after opening, the model is one thread's at a time.
 #pragma once
 
 #include <getopt.h>
@@ -39,21 +39,16 @@ enum { SC_MODEL_FLAG = 1000, SC_MODEL_FLAG_END = SC_MODEL_FLAG + 6 };
 int sc_cli_model_flag(const struct sc_command *cmd, struct sc_cli_model_args *args, int c,
                       const char *value);
 
-#define SC_CLI_MODELS 4 // instances at most
-
 struct sc_cli_model {
     char *path;
     sc_log *log;
     sc_onnx *onnx;
-    sc_model *model[SC_CLI_MODELS]; // equal ones, count of them
-    int count;
+    sc_model *model;
     const struct sc_model_info *info;
     double threshold; // the one that counts
     bool chosen;      // the provider was ours to choose
 };
-// For work of about that many frames: for many of them several instances share a CPU's cores, since
-// runs with few threads each waste less than one with all. SC_ENOTFOUND and others; close it in any
-// case.
+// SC_ENOTFOUND and others; close it in any case.
 int sc_cli_model_open(struct sc_cli_model *model, const struct sc_cli_model_args *args,
-                      int64_t frames, sc_err *err);
+                      sc_err *err);
 void sc_cli_model_close(struct sc_cli_model *model);
