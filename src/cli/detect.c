@@ -101,7 +101,7 @@ static void say_totals(const struct sc_cli_model *model, const struct sc_detect_
             totals->frames, totals->objects, seconds,
             seconds > 0 ? (double)totals->frames / seconds : 0.0, info->name, info->family,
             info->session->provider_name);
-    if (model->chosen && *reason)
+    if (model->chosen && *reason && sc_provider_gpu_seen()) // else nobody wonders
         fprintf(stderr, "why this provider: %.200s%s\n", reason,
                 strlen(reason) > 200 ? "..." : "");
 }

@@ -106,3 +106,4 @@ struct sc_onnx_trial {
 // the sum. Blocks, up to seconds on a GPU. Errors as for sessions; SC_EIO: it ran and added wrong.
 int sc_onnx_try(sc_onnx *onnx, enum sc_provider provider, int device,
                 struct sc_onnx_trial *trial, sc_err *err);
+bool sc_provider_gpu_seen(void); // /dev has a GPU of some kind, usable or not

@@ -97,9 +97,7 @@ static ort_status *append_webgpu(const struct ort_api *api, ort_options *options
     return api->SessionOptionsAppendExecutionProvider(options, "WebGPU", NULL, NULL, 0);
 }
 
-// Asked for a GPU where there is none, WebGPU takes a while, writes to standard error, and may come
-// up with a renderer in software, which is slower than the CPU provider.
-static const char *no_gpu(void)
+bool sc_provider_gpu_seen(void)
 {
     static const char *const nodes[] = {"/dev/dri/renderD*", "/dev/nvidia[0-9]*", "/dev/dxg",
                                         "/dev/mali*", "/dev/kgsl*"};
@@ -108,9 +106,16 @@ static const char *no_gpu(void)
         bool any = !glob(nodes[i], 0, NULL, &found);
         globfree(&found);
         if (any)
-            return NULL;
+            return true;
     }
-    return "no GPU in /dev";
+    return false;
+}
+
+// Asked for a GPU where there is none, WebGPU takes a while, writes to standard error, and may come
+// up with a renderer in software, which is slower than the CPU provider.
+static const char *no_gpu(void)
+{
+    return sc_provider_gpu_seen() ? NULL : "no GPU in /dev";
 }
 
 static const struct provider providers[] = {
