@@ -180,7 +180,9 @@ static void blend_run(const struct sc_component *comp, int x, int y, int n, int 
     uint8_t *row = comp->data + y * comp->row;
     if (comp->depth > 8) {
         uint16_t *p = (uint16_t *)(void *)row + (ptrdiff_t)x * comp->step;
-        for (int i = 0; i < n; i++, p += comp->step) {
+        for (int i = 0; i < n && weight == 255; i++, p += comp->step)
+            *p = (uint16_t)(value << comp->shift);
+        for (int i = 0; i < n && weight < 255; i++, p += comp->step) {
             int v = *p >> comp->shift;
             v += ((value - v) * weight + (value > v ? 127 : -127)) / 255;
             *p = (uint16_t)(v << comp->shift);
@@ -340,10 +342,11 @@ static void blend_bytes(uint8_t *restrict p, const uint8_t *restrict back_weight
 static void blend_words(uint16_t *p, const struct sc_component *comp,
                         const uint8_t *const weight[2], int n, int back, int ink)
 {
-    for (int i = 0; i < n; i++, p += comp->step) {
-        int wb = weight[0][i], wk = weight[1][i];
-        int v = ((*p >> comp->shift) * (255 - wb - wk) + back * wb + ink * wk + 127) / 255;
-        *p = (uint16_t)(v << comp->shift);
+    int step = comp->step, shift = comp->shift;
+    for (int i = 0; i < n; i++, p += step) {
+        unsigned wb = weight[0][i], wk = weight[1][i], v = *p >> shift;
+        v = (v * (255 - wb - wk) + (unsigned)back * wb + (unsigned)ink * wk + 127) / 255;
+        *p = (uint16_t)(v << shift);
     }
 }
 
