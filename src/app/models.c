@@ -161,7 +161,7 @@ int sc_models_enqueue(sc_models *models, const char *name, enum sc_model_origin 
     // A configured model is listed whatever becomes of it; an upload that is refused leaves nothing.
     if (!entry && room && (!ret || origin != SC_ORIGIN_UPLOAD))
         entry = add(models, name, origin);
-    if (!ret) {
+    if (!ret && entry) {
         entry->origin = origin;
         append(models, entry, file);
         *file = (struct sc_model_file){0};

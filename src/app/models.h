@@ -127,7 +127,7 @@ void sc_model_status_release(struct sc_model_status *status);
 int sc_models_delete(sc_models *models, const char *name);
 
 struct sc_models_stats {
-    int ready, on_gpu; // models that answer
+    int ready, on_gpu;       // models that answer
     size_t bytes;            // of loaded files
     uint64_t runs, pictures; // of all models since the start
     int64_t run_ns;          // all runs together

@@ -42,8 +42,8 @@ enum sc_error_code {
 
 // Why a call failed. Zero-initialise with {0}.
 typedef struct sc_err {
-    int code;       // SC_OK or SC_E*
-    char field[64]; // the parameter or option at fault, or ""
+    int code;        // SC_OK or SC_E*
+    char field[64];  // the parameter or option at fault, or ""
     char text[1000]; // one sentence, no trailing full stop needed; "" if unknown
 } sc_err;
 

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/demo_detect.h"
 #include "cli/settings.h"
 #include "http/server.h"
 #include "media/clip.h"
@@ -261,11 +262,23 @@ static void serve_until_stopped(struct demo *demo)
         poll(&pfd, 1, -1);
 }
 
+static int detect(struct demo *demo, sc_err *err)
+{
+    const struct sc_demo_match match = {.client = demo->client,
+                                        .video = DEMO_ID,
+                                        .frames = demo->seconds * 30,
+                                        .seed = (uint64_t)demo->seed,
+                                        .json = demo->json};
+    return sc_demo_detect(&match, &demo->failures, err);
+}
+
 static int run_demo(struct demo *demo, sc_err *err)
 {
     int ret = make_clip(demo, err);
     if (ret >= 0 && (ret = start(demo, err)) >= 0 && (ret = upload(demo, err)) >= 0)
         ret = check_frames(demo, err);
+    if (ret >= 0 && demo->made)
+        ret = detect(demo, err);
     if (ret >= 0 && !demo->once)
         serve_until_stopped(demo);
     return ret;
@@ -354,7 +367,8 @@ const struct sc_command sc_cmd_demo = {
     .summary = "makes a small clip, serves it and does the main job on it",
     .help = "usage: saccade demo [--once] [--clip FILE] [SERVER OPTIONS]\n\n"
             "Makes 20 seconds of a football match, uploads it through HTTP, fetches frames at\n"
-            "random, checks each, prints a table, and serves the page until Ctrl-C.\n\n"
+            "random, checks each, counts players with the model that comes with the program,\n"
+            "prints tables, and serves the page until Ctrl-C.\n\n"
             "  --once         in a temporary folder on a free port; ends after the table\n"
             "  --clip FILE    a video of yours instead\n"
             "  --seconds N    length of the clip made, default 20\n"

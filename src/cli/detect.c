@@ -168,7 +168,7 @@ static int detect(struct job *job, sc_err *err)
 static int check_output(const struct sc_detect_args *args, sc_err *err)
 {
     struct stat in, out;
-    if (args->output && !stat(args->video, &in) && !stat(args->output, &out) &&
+    if (args->output && args->video && !stat(args->video, &in) && !stat(args->output, &out) &&
         in.st_dev == out.st_dev && in.st_ino == out.st_ino)
         return sc_fail(err, SC_EARG, "-o %s: that is the video itself", args->output);
     return SC_OK;

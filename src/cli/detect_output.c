@@ -207,8 +207,10 @@ int sc_detect_output_put(struct sc_detect_output *out, const struct sc_detect_it
                          sc_err *err)
 {
     sc_detections *kept = filter(out, item->found);
-    int ret = kept ? SC_OK : sc_fail(err, SC_ENOMEM, "out of memory");
-    if (ret >= 0 && out->lines)
+    int ret = SC_OK;
+    if (!kept)
+        return sc_fail(err, SC_ENOMEM, "out of memory");
+    if (out->lines)
         ret = put_line(out, item->n, kept, err);
     if (ret >= 0 && out->args->annotate)
         ret = put_picture(out, item, kept, err);

@@ -358,7 +358,7 @@ static int try_often(struct transfer *t, sc_err *err)
 {
     for (int failed = 0;; failed++) {
         sc_err why = {0};
-        t->err = &why;
+        t->err = &why; // cppcheck-suppress autoVariables; for the attempt only
         int ret = attempt(t);
         if (ret == SC_OK)
             return ret;

@@ -5,6 +5,8 @@
 
 #define APACHE "Apache-2.0"
 
+// NOLINTBEGIN(bugprone-macro-parentheses): texts that are joined
+
 // Addresses: demo/ONNXRuntime/README.md of the project.
 #define YOLOX_PROJECT "https://github.com/Megvii-BaseDetection/YOLOX"
 #define YOLOX(file, side)                                                                      \
@@ -32,6 +34,8 @@
                "_coco.pth: python3 tools/deployment/export_onnx.py --check -c "                \
                "configs/dfine/dfine_hgnetv2_" letter "_coco.yml -r dfine_" letter "_coco.pth"  \
     }
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 const struct sc_known_model sc_known_models[] = {
     YOLOX("yolox_nano", 416),

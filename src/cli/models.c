@@ -26,7 +26,10 @@ extern const struct sc_command sc_cmd_models;
 static json_t *describe(const char *name, const char *path, const json_t *about,
                         const struct sc_known_model *known)
 {
+    static const struct sc_known_model unknown = {0};
     struct stat st;
+    if (!known)
+        known = &unknown;
     json_t *row = json_object();
     const char *state = path ? "here" : known->url ? "to fetch" : "to export";
     const char *licence = sc_json_text(about, "licence");
@@ -34,14 +37,14 @@ static json_t *describe(const char *name, const char *path, const json_t *about,
     sc_json_set_text(row, "state", state);
     if (path && !stat(path, &st))
         json_object_set_new(row, "bytes", json_integer(st.st_size));
-    if (known)
+    if (known->size)
         json_object_set_new(row, "size", json_integer(known->size));
-    sc_json_set_text(row, "licence", *licence || !known ? licence : known->licence);
+    sc_json_set_text(row, "licence", *licence ? licence : known->licence);
     sc_json_set_text(row, "path", path);
     sc_json_set_text(row, "url", path ? sc_json_text(about, "url") : known->url);
     sc_json_set_text(row, "sha256", path ? sc_json_text(about, "sha256") : known->sha256);
-    sc_json_set_text(row, "project", known ? known->project : NULL);
-    sc_json_set_text(row, "how", known && !path ? known->how : NULL);
+    sc_json_set_text(row, "project", known->project);
+    sc_json_set_text(row, "how", path ? NULL : known->how);
     return row;
 }
 

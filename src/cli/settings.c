@@ -8,7 +8,7 @@
 #include "http/server.h"
 
 static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                               &sc_http_options, NULL};
+                                                &sc_http_options, NULL};
 
 // Takes "--config FILE" or "--config=FILE" out of argv.
 static const char *take_config(int *argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 static bool fits(int64_t size, int64_t wanted)
@@ -39,6 +40,7 @@ int sc_check_shape(const struct sc_tensor *t, const char *what, int rank, int64_
                    int64_t d1, int64_t d2, sc_err *err)
 {
     const int64_t wanted[] = {d0, d1, d2};
+    sc_require(rank <= 3);
     bool good = t->rank == rank;
     for (int i = 0; good && i < rank; i++)
         good = fits(t->dims[i], wanted[i]);

@@ -71,7 +71,7 @@ static int check(struct sc_contract *c, const struct sc_tensor *outputs, int cou
     int ret = sc_check_shape(t, "output", 3, count, anchors, 5 + c->classes, err);
     const float *row = t->data;
     for (int64_t i = 0; !ret && i < count * anchors; i++, row += t->dims[2])
-        ret = sc_check_unit(row + 4, (size_t)(1 + c->classes), "a score", err);
+        ret = sc_check_unit(row + 4, (size_t)c->classes + 1, "a score", err);
     return ret ? ret : check_grid(c, t, err);
 }
 

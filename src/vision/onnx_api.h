@@ -136,7 +136,7 @@ typedef void ort_log_fn(void *arg, int severity, const char *category, const cha
     X(266, SetUserLoggingFunction, ort_status *, (ort_options *, ort_log_fn *, void *))
 
 struct ort_api {
-#define ORT_MEMBER(slot, name, result, args) result(*name) args;
+#define ORT_MEMBER(slot, name, result, args) result(*name) args; // NOLINT(bugprone-macro-*)
     ORT_CALLS(ORT_MEMBER)
 #undef ORT_MEMBER
 };

@@ -97,7 +97,8 @@ static ort_status *take_results(sc_session *session)
     const sc_onnx *onnx = session->onnx;
     ort_value **values = NULL;
     size_t count = 0;
-    ort_status *status =
+    ort_status *status = NULL;
+    status =
         onnx->api->GetBoundOutputValues(session->binding, onnx->allocator, &values, &count);
     if (status)
         return status;

@@ -81,6 +81,9 @@ static int read_name(const sc_session *session, bool input, size_t i,
                             "name", err);
     if (ret)
         return ret;
+    if (!name)
+        return sc_fail(err, SC_EDATA, "the model's %s %zu has no name",
+                       input ? "input" : "output", i);
     if (strlen(name) >= sizeof(info->name))
         ret = sc_fail(err, SC_EUNSUPPORTED,
                       "the model's %s %zu has a name of more than %zu bytes",

@@ -142,7 +142,7 @@ void sc_canvas_release(struct sc_canvas *canvas)
 
 struct sc_paint sc_canvas_paint(const struct sc_canvas *canvas, struct sc_rgb rgb)
 {
-    struct sc_paint paint;
+    struct sc_paint paint = {0};
     sc_rgb_encode(rgb, &canvas->colour, canvas->component[0].depth, paint.value);
     return paint;
 }
@@ -299,7 +299,7 @@ static void mean_columns(const uint16_t *restrict column, int n, int ss, int row
     if (rows == 2 && block == 2) // nearly all of it: 4:2:0
         for (; u + 2 <= n && u + 2 <= left; u += 2)
             out[u / 2] = (uint8_t)((column[u] + column[u + 1] + 2) >> 2);
-    for (; u < n; u += block) {
+    for (; u < n && u < left && rows > 0; u += block) {
         int sum = 0, pixels = rows * (left - u < block ? left - u : block);
         for (int i = 0; i < block; i++)
             sum += column[u + i];

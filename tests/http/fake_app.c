@@ -97,14 +97,13 @@ int fake_app_open(sc_app **papp, int64_t frames)
     fake_init(&app->runtime);
     snprintf(app->data_dir, sizeof(app->data_dir), "/tmp/saccade-http-XXXXXX");
     sc_require(mkdtemp(app->data_dir) != NULL);
-    app->models_settings =
-        (struct sc_models_settings){.model = app->empty,
-                                    .dir = app->empty,
-                                    .load = app->empty,
-                                    .library = app->empty,
-                                    .max_batch = 4,
-                                    .memory = 1 << 20,
-                                    .max_upload = 1 << 19};
+    app->models_settings = (struct sc_models_settings){.model = app->empty,
+                                                       .dir = app->empty,
+                                                       .load = app->empty,
+                                                       .library = app->empty,
+                                                       .max_batch = 4,
+                                                       .memory = 1 << 20,
+                                                       .max_upload = 1 << 19};
     sc_require(!sc_models_open(&app->models,
                                &(struct sc_models_params){.settings = &app->models_settings,
                                                           .data_dir = app->data_dir,

@@ -28,7 +28,7 @@ static void stats(sc_request *req)
         "api_stats", "total_requests", (json_int_t)http.requests, "gpu_requests",
         (json_int_t)gpu, "webrtc_sessions", (json_int_t)0, "batch_inferences",
         (json_int_t)batches, "gpu_processor", "frames_processed",
-        (json_int_t)(videos.frames + models.pictures), "cache_hit_rate",
+        (json_int_t)videos.frames + (json_int_t)models.pictures, "cache_hit_rate",
         per((double)videos.hits, videos.hits + videos.misses), "average_inference_time",
         per((double)models.run_ns / 1e9, models.runs), "average_batch_size",
         per((double)models.pictures, models.runs), "gpu_memory_used", (json_int_t)0,
