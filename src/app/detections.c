@@ -11,6 +11,7 @@
 #include "app/videos_internal.h"
 #include "base/cache.h"
 #include "base/mem.h"
+#include "vision/report.h"
 
 #define BUCKETS     1024
 #define MAX_PENDING 4096 // waiters, all flights together
@@ -302,6 +303,22 @@ sc_detections *sc_detect_peek(sc_inference *inference, sc_video *video, int64_t 
 void sc_inference_drop(sc_inference *inference, sc_video *video)
 {
     sc_cache_drop_hi(inference->cache, video->uid);
+}
+
+void sc_detections_report(sc_str *out, sc_video *video, int64_t n, const sc_instance *instance,
+                          const sc_detections *found, double threshold)
+{
+    const struct sc_instance_info *info = &instance->info;
+    char t[64];
+    sc_report_add_json(out, &(struct sc_report){
+                                .n = n,
+                                .t = sc_index_format_time(video->index, n, t, sizeof(t)),
+                                .model = info->name,
+                                .labels = (const char *const *)info->labels,
+                                .label_count = info->labels ? info->classes : 0,
+                                .detections = found,
+                                .count = sc_detections_above(found, threshold),
+                            });
 }
 
 // --- open and close -----------------------------------------------------------------------

@@ -54,6 +54,10 @@ sc_detections *sc_detect_peek(sc_inference *inference, sc_video *video, int64_t 
 // Forgets a video that is deleted.
 void sc_inference_drop(sc_inference *inference, sc_video *video);
 
+// Appends what was found from the threshold up as a JSON line (see vision/report.h).
+void sc_detections_report(sc_str *out, sc_video *video, int64_t n, const sc_instance *instance,
+                          const sc_detections *found, double threshold);
+
 // How a video's frames are displayed.
 struct sc_view sc_video_view(sc_video *video);
 

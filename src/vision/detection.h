@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "base/ref.h"
-#include "base/str.h"
 
 struct sc_detection {
     float x1, y1, x2, y2; // pixels of the displayed picture, x1 <= x2, y1 <= y2, inside it
@@ -31,10 +30,5 @@ sc_detections *sc_detections_ref(sc_detections *detections);
 void sc_detections_unref(sc_detections **pdetections); // NULL and &NULL allowed; writes NULL
 // How many items have at least this score: they are the first ones.
 int sc_detections_above(const sc_detections *detections, double threshold);
-// Appends those with at least this score as JSON objects, separated by commas:
-// {"class":39,"label":"bottle","score":0.83,"box":[x1,y1,x2,y2],"track":7}; track where there is one.
-// labels: count of them by class; a class without one is told by its number.
-void sc_detections_print(sc_str *out, const sc_detections *detections, double threshold,
-                         const char *const *labels, int count);
 // Memory held, for budgets.
 size_t sc_detections_bytes(const sc_detections *detections);

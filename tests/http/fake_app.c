@@ -11,6 +11,7 @@
 #include "../app/fake_detector.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vision/report.h"
 
 struct fake fake;
 
@@ -609,4 +610,21 @@ int sc_detect(sc_inference *inference, const struct sc_detect_params *params, sc
     struct detect *detect = sc_new(struct detect);
     *detect = (struct detect){*params, fn, arg};
     return sc_pool_post(the_app->pool, SC_PRIO_NORMAL, run_detect, detect);
+}
+
+void sc_detections_report(sc_str *out, sc_video *video, int64_t n, const sc_instance *instance,
+                          const sc_detections *found, double threshold)
+{
+    const struct sc_instance_info *info = sc_instance_get_info(instance);
+    char t[64];
+    (void)video;
+    sc_report_add_json(out, &(struct sc_report){
+                                .n = n,
+                                .t = sc_index_format_time(&the_index, n, t, sizeof(t)),
+                                .model = info->name,
+                                .labels = (const char *const *)info->labels,
+                                .label_count = info->classes,
+                                .detections = found,
+                                .count = sc_detections_above(found, threshold),
+                            });
 }

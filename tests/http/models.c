@@ -246,14 +246,14 @@ static void test_lines(void **state)
     assert_string_equal(
         a.body.s,
         "{\"n\":10,\"t\":0.4,\"width\":320,\"height\":240,\"model\":\"m\",\"detections\":["
-        "{\"class\":0,\"label\":\"cat\",\"score\":0.9000,\"box\":[10.00,1.00,50.00,60.00]},"
-        "{\"class\":7,\"label\":\"7\",\"score\":0.3000,\"box\":[2.00,2.00,30.00,40.00]}]}\n"
+        "{\"class\":0,\"label\":\"cat\",\"score\":0.9,\"box\":[10,1,50,60]},"
+        "{\"class\":7,\"label\":\"7\",\"score\":0.3,\"box\":[2,2,30,40]}]}\n"
         "{\"n\":13,\"t\":0.52,\"width\":320,\"height\":240,\"model\":\"m\",\"detections\":["
-        "{\"class\":0,\"label\":\"cat\",\"score\":0.9000,\"box\":[13.00,1.00,50.00,60.00]},"
-        "{\"class\":7,\"label\":\"7\",\"score\":0.3000,\"box\":[2.00,2.00,30.00,40.00]}]}\n"
+        "{\"class\":0,\"label\":\"cat\",\"score\":0.9,\"box\":[13,1,50,60]},"
+        "{\"class\":7,\"label\":\"7\",\"score\":0.3,\"box\":[2,2,30,40]}]}\n"
         "{\"n\":16,\"t\":0.64,\"width\":320,\"height\":240,\"model\":\"m\",\"detections\":["
-        "{\"class\":0,\"label\":\"cat\",\"score\":0.9000,\"box\":[16.00,1.00,50.00,60.00]},"
-        "{\"class\":7,\"label\":\"7\",\"score\":0.3000,\"box\":[2.00,2.00,30.00,40.00]}]}\n");
+        "{\"class\":0,\"label\":\"cat\",\"score\":0.9,\"box\":[16,1,50,60]},"
+        "{\"class\":7,\"label\":\"7\",\"score\":0.3,\"box\":[2,2,30,40]}]}\n");
     answer_release(&a);
     a = ask(&env, GET("/api/v1/videos/clip/detections"));
     int lines = 0;

@@ -37,8 +37,9 @@ static void on_result(void *arg, size_t i, int ret, const sc_detections *found,
     if (ret)
         sc_api_print_lost(&batch->results, batch->video, batch->ns[i], ret, err);
     else
-        sc_api_print_found(&batch->results, batch->video, batch->ns[i], batch->instance, found,
-                           batch->threshold);
+        sc_detections_report(&batch->results, batch->video, batch->ns[i], batch->instance,
+                             found, batch->threshold);
+    batch->results.s[--batch->results.len] = 0; // the line's break
 }
 
 static void reply(struct batch *batch)

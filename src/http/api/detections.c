@@ -40,9 +40,8 @@ static void on_result(void *arg, size_t i, int ret, const sc_detections *found,
     if (ret)
         sc_api_print_lost(&text, lines->video, frame(lines, i), ret, err);
     else
-        sc_api_print_found(&text, lines->video, frame(lines, i), lines->instance, found,
-                           lines->threshold);
-    sc_str_addc(&text, '\n');
+        sc_detections_report(&text, lines->video, frame(lines, i), lines->instance, found,
+                             lines->threshold);
     sc_stream_write_copy(lines->stream, text.s, text.len);
     sc_str_release(&text);
 }

@@ -109,9 +109,8 @@ static void send_problem(struct batch *batch, int64_t n, const struct slot *slot
 static void send_found(struct batch *batch, int64_t n, const sc_answer *answer)
 {
     sc_str text = {0};
-    sc_api_print_found(&text, batch->video, n, batch->query.picture.instance, answer->found,
-                       batch->query.picture.threshold);
-    sc_str_addc(&text, '\n');
+    sc_detections_report(&text, batch->video, n, batch->query.picture.instance, answer->found,
+                         batch->query.picture.threshold);
     sc_buf *body = sc_buf_new(text.len);
     if (body) {
         memcpy(body->data, text.s, text.len);

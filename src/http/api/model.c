@@ -134,33 +134,14 @@ json_t *sc_api_model_json(const struct sc_model_status *status, bool labels)
     return json;
 }
 
-static void print_head(sc_str *out, sc_video *video, int64_t n)
+void sc_api_print_lost(sc_str *out, sc_video *video, int64_t n, int ret, const sc_err *err)
 {
     char t[64];
     sc_index *index = sc_video_index(video);
-    sc_str_addf(out, "{\"n\":%" PRId64 ",\"t\":%s", n,
+    sc_str_addf(out, "{\"n\":%" PRId64 ",\"t\":%s,\"error\":", n,
                 sc_index_format_time(index, n, t, sizeof(t)));
     sc_index_unref(&index);
-}
-
-void sc_api_print_found(sc_str *out, sc_video *video, int64_t n, const sc_instance *instance,
-                        const sc_detections *found, double threshold)
-{
-    const struct sc_instance_info *info = sc_instance_get_info(instance);
-    print_head(out, video, n);
-    sc_str_addf(out, ",\"width\":%d,\"height\":%d,\"model\":\"%s\",\"detections\":[",
-                found->width, found->height, info->name);
-    sc_detections_print(out, found, threshold, (const char *const *)info->labels,
-                        info->labels ? info->classes : 0);
-    sc_str_add(out, "]}");
-}
-
-void sc_api_print_lost(sc_str *out, sc_video *video, int64_t n, int ret, const sc_err *err)
-{
-    print_head(out, video, n);
-    sc_str_add(out, ",\"error\":");
     sc_api_problem_print(out, ret, err);
-    while (out->len && out->s[out->len - 1] == '\n')
-        out->s[--out->len] = 0;
-    sc_str_addc(out, '}');
+    out->s[--out->len] = 0; // its line break
+    sc_str_add(out, "}\n");
 }

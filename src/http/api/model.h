@@ -25,10 +25,7 @@ sc_counter *sc_api_batch_counter(sc_metrics *metrics);
 sc_counter *sc_api_gpu_counter(sc_metrics *metrics);
 
 json_t *sc_api_model_json(const struct sc_model_status *status, bool labels);
-// Appends {"n","t",...,"detections":[...]}, no line break.
-void sc_api_print_found(sc_str *out, sc_video *video, int64_t n, const sc_instance *instance,
-                        const sc_detections *found, double threshold);
-// Likewise for a frame that failed: {"n","t","error":{problem}}.
+// Appends the line of a frame that failed: {"n","t","error":{problem}}.
 void sc_api_print_lost(sc_str *out, sc_video *video, int64_t n, int ret, const sc_err *err);
 
 // Rows that several endpoints share.
