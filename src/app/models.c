@@ -136,7 +136,10 @@ static int check_room(sc_models *models, const char *name, size_t bytes, sc_err 
 static void append(sc_models *models, struct sc_model_entry *entry,
                    const struct sc_model_file *file)
 {
-    struct sc_model_job *job = sc_new(struct sc_model_job), **p = &models->jobs;
+    bool later =
+        entry->origin == SC_ORIGIN_BUILT_IN && strcmp(entry->name, models->default_name);
+    struct sc_model_job *job = sc_new(struct sc_model_job);
+    struct sc_model_job **p = later ? &models->later : &models->jobs;
     job->entry = entry->id;
     memcpy(job->name, entry->name, sizeof(job->name));
     job->generation = ++entry->generation;
@@ -148,6 +151,27 @@ static void append(sc_models *models, struct sc_model_entry *entry,
         p = &(*p)->next;
     *p = job;
     pthread_cond_broadcast(&models->wake);
+}
+
+// Somebody asks for models: what waited for that is loaded. Under lock.
+static void wake_later(sc_models *models)
+{
+    struct sc_model_job **p = &models->jobs;
+    if (!models->later)
+        return;
+    while (*p)
+        p = &(*p)->next;
+    *p = models->later;
+    models->later = NULL;
+    pthread_cond_broadcast(&models->wake);
+}
+
+bool sc_models_known(sc_models *models, const char *name)
+{
+    pthread_mutex_lock(&models->lock);
+    bool known = find(models, name) != NULL;
+    pthread_mutex_unlock(&models->lock);
+    return known;
 }
 
 int sc_models_enqueue(sc_models *models, const char *name, enum sc_model_origin origin,
@@ -245,6 +269,7 @@ int sc_models_acquire(sc_models *models, const char *name, sc_instance **pinstan
     int ret = 0;
     *pinstance = NULL;
     pthread_mutex_lock(&models->lock);
+    wake_later(models);
     bool named = name && *name;
     struct sc_model_entry *entry = named ? find(models, name) : find_default(models);
     if (!entry)
@@ -288,6 +313,7 @@ static int compare_names(const void *a, const void *b)
 int sc_models_list(sc_models *models, struct sc_model_status *out, int max)
 {
     pthread_mutex_lock(&models->lock);
+    wake_later(models);
     int count = models->count < max ? models->count : max;
     for (int i = 0; i < count; i++)
         fill(models, &models->entries[i], &out[i]);
@@ -299,6 +325,7 @@ int sc_models_list(sc_models *models, struct sc_model_status *out, int max)
 int sc_models_get(sc_models *models, const char *name, struct sc_model_status *out)
 {
     pthread_mutex_lock(&models->lock);
+    wake_later(models);
     struct sc_model_entry *entry = find(models, name);
     if (entry)
         fill(models, entry, out);
@@ -442,6 +469,7 @@ static void init(sc_models *models, const struct sc_models_params *params)
     sc_str_addf(&dir, "%s/models", params->data_dir);
     models->dir = sc_xstrdup(*params->settings->dir ? params->settings->dir : dir.s);
     sc_str_release(&dir);
+    models->built_in = params->built_in ? sc_xstrdup(params->built_in) : NULL;
     atomic_init(&models->next_uid, 1);
     pthread_mutex_init(&models->files, NULL);
     pthread_mutex_init(&models->lock, NULL);
@@ -484,6 +512,7 @@ static void stop_loader(sc_models *models)
 
 static void empty(sc_models *models)
 {
+    wake_later(models);
     for (struct sc_model_job *job; (job = models->jobs);) {
         models->jobs = job->next;
         sc_model_file_release(&job->file);
@@ -515,6 +544,7 @@ void sc_models_close(sc_models **pmodels)
     pthread_mutex_destroy(&models->files);
     sc_log_close(&models->log);
     free(models->dir);
+    free(models->built_in);
     free(models->default_name);
     free(models);
 }

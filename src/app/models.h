@@ -3,8 +3,9 @@
 // A model comes from the options (model, models-load), from the models folder (NAME.onnx, beside it
 // NAME.labels with one label a line and NAME.json with threshold and size, both optional; what
 // `saccade models fetch` notes in NAME.json besides is let be), with the
-// program (PREFIX/share/saccade/models), or by upload, which ends as files of that folder. One
-// thread loads them, one after the other. What is loaded is an instance: a detector with its batcher,
+// program (PREFIX/share/saccade/models; loaded once somebody asks for models, as many servers are
+// never asked), or by upload, which ends as files of that folder. One thread loads them, one after
+// the other. What is loaded is an instance: a detector with its batcher,
 // refcounted. A new file for a taken name is loaded beside the old instance, which answers until the
 // new one is ready; requests under way end on the one they began with. A file that cannot be loaded
 // leaves the old instance in place.
@@ -56,6 +57,7 @@ struct sc_detector_ops {
 struct sc_models_params {
     const struct sc_models_settings *settings; // borrowed
     const char *data_dir;
+    const char *built_in; // folder of the program's models; NULL = beside the program
     const struct sc_detector_ops *ops;
     void *ops_arg;
     sc_log *log;

@@ -240,12 +240,10 @@ static void enqueue(sc_models *models, const char *name, const char *path,
                     enum sc_model_origin origin)
 {
     struct stat st;
-    struct sc_model_status status;
     sc_err err = {0};
     if (stat(path, &st) || !S_ISREG(st.st_mode))
         return;
-    if (!sc_models_get(models, name, &status)) {
-        sc_model_status_release(&status);
+    if (sc_models_known(models, name)) {
         SC_WARN(models->log, "model hidden by another of its name", SC_S("name", name),
                 SC_S("path", path));
         return;
@@ -310,7 +308,10 @@ static void scan_program(sc_models *models)
 void sc_models_scan(sc_models *models)
 {
     scan(models, models->dir, SC_ORIGIN_FOLDER);
-    scan_program(models);
+    if (models->built_in)
+        scan(models, models->built_in, SC_ORIGIN_BUILT_IN);
+    else
+        scan_program(models);
 }
 
 // --- uploads ------------------------------------------------------------------------------

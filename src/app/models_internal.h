@@ -83,8 +83,8 @@ struct sc_models {
     void *ops_arg;
     sc_log *log;
     sc_metrics *metrics;
-    char *dir;
-    char *default_name; // "" = the first
+    char *dir, *built_in; // NULL = beside the program
+    char *default_name;   // "" = the first
     pthread_t thread;
     bool started;
 
@@ -96,9 +96,10 @@ struct sc_models {
     struct sc_model_entry entries[SC_MODELS_MAX]; // options first, then as they came
     int count;
     uint64_t next_id;
-    struct sc_model_job *jobs; // first in, first out
-    size_t bytes;              // of files loaded or waiting
-    int live;                  // instances
+    struct sc_model_job *jobs;  // first in, first out
+    struct sc_model_job *later; // the program's own, until somebody asks for models
+    size_t bytes;               // of files loaded or waiting
+    int live;                   // instances
     sc_instance *dead;
     bool closing;
 
@@ -112,6 +113,8 @@ struct sc_models {
 // SC_ENOSPACE, SC_ELIMIT, SC_EBUSY.
 int sc_models_enqueue(sc_models *models, const char *name, enum sc_model_origin origin,
                       struct sc_model_file *file, sc_err *err);
+// Without asking for it.
+bool sc_models_known(sc_models *models, const char *name);
 // A load has ended: instance is taken over, NULL with ret and err.
 void sc_models_finish(sc_models *models, const struct sc_model_job *job, sc_instance *instance,
                       int ret, const sc_err *err, bool no_runtime);

@@ -64,6 +64,8 @@ const struct sc_command sc_cmd_serve = {
         "usage: saccade serve [--port 8000] [--host 127.0.0.1] [--data-dir DIR] [OPTIONS]\n\n"
         "Serves the API and the page until SIGTERM or Ctrl-C; requests under way are then\n"
         "finished. Prints `listening on http://HOST:PORT` once it is ready.\n\n"
+        "  --model M       the default detector: an .onnx file, or the name of a model in\n"
+        "                  DATA-DIR/models; more can be uploaded while it runs\n"
         "  --config FILE   settings in YAML; default saccade.yaml in this folder, if there\n"
         "  --port 0        any free port\n\n"
         "`saccade options` lists every option; each is also an environment variable\n"

@@ -6,7 +6,7 @@
 static struct fake_runtime fake;
 
 struct registry {
-    char dir[160];
+    char dir[160], built_in[200];
     sc_options *options;
     sc_log *log;
     sc_models *models;
@@ -27,6 +27,7 @@ static int try_open(struct registry *r, const char *settings, sc_err *err)
         &r->models,
         &(struct sc_models_params){.settings = sc_options_get(r->options, &sc_models_options),
                                    .data_dir = r->dir,
+                                   .built_in = r->built_in,
                                    .ops = &fake_ops,
                                    .ops_arg = &fake},
         err);
@@ -53,6 +54,7 @@ static int setup(void **state)
     snprintf(r->dir, sizeof(r->dir), "%s/saccade-models-XXXXXX",
              getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(r->dir));
+    snprintf(r->built_in, sizeof(r->built_in), "%s/share", r->dir);
     fake_init(&fake);
     *state = r;
     return 0;
@@ -170,6 +172,29 @@ static void folder_and_options(void **state)
     for (int i = 0; i < 4; i++)
         sc_model_status_release(&list[i]);
     assert_false(exists(r, ".upload-left"));
+    close_registry(r);
+}
+
+// The program's own model costs nothing until somebody asks for models.
+static void built_in_waits(void **state)
+{
+    struct registry *r = *state;
+    struct sc_model_status list[SC_MODELS_MAX];
+    shell("mkdir %s/share; echo good 1 > %s/share/pitch.onnx", r->dir, r->dir);
+    open_registry(r, "");
+    usleep(30000);
+    assert_int_equal(atomic_load(&fake.loads), 0);
+    assert_int_equal(sc_models_list(r->models, list, SC_MODELS_MAX), 1);
+    assert_int_equal(list[0].state, SC_MODEL_LOADING);
+    assert_string_equal(list[0].origin, "built-in");
+    sc_model_status_release(&list[0]);
+    assert_int_equal(settle(r, "pitch", NULL), SC_MODEL_READY);
+    close_registry(r);
+    open_registry(r, "model=pitch"); // unless it is the default by name
+    while (!atomic_load(&fake.open))
+        usleep(1000);
+    close_registry(r);
+    open_registry(r, ""); // and closing before anybody asked
     close_registry(r);
 }
 
@@ -400,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(folder_and_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(built_in_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(default_by_path_and_name, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(no_model_and_no_runtime, setup, teardown),
