@@ -3,6 +3,8 @@ import { $, element } from './ui.js';
 
 const LABEL = 18; // CSS pixels that a label takes above its box,
 const LETTER = 7; // and about so many a letter
+const SMALL = 24; // a box lower than this is drawn around its object, not over it;
+const FEW = 8;    // with more objects than this, it has no label
 
 // A class's colour: neighbours, and the commonest of COCO, lie far apart on the circle of hues, and
 // every other turn round it has another lightness.
@@ -23,7 +25,8 @@ export const percent = (score) => `${Math.round(score * 100)}\u202f%`;
 export function draw({ width, height, detections }) {
     const place = $('boxes');
     const [wide, high] = [place.clientWidth / width, place.clientHeight / height];
-    const boxes = detections.map((one) => box(one, { width, height, wide, high }));
+    const crowded = detections.length > FEW;
+    const boxes = detections.map((one) => box(one, { width, height, wide, high, crowded }));
     // The surest lies on top.
     place.replaceChildren(...boxes.toReversed());
     $('found').replaceChildren(...detections.map((one, i) => row(one, boxes[i])));
@@ -37,7 +40,7 @@ export function clearList() {
     $('found').replaceChildren();
 }
 
-function box({ class: number, label, score, box: [x1, y1, x2, y2] }, { width, height, wide, high }) {
+function box({ class: number, label, score, box: [x1, y1, x2, y2] }, { width, height, wide, high, crowded }) {
     const text = `${label} ${percent(score)}`;
     const node = element('div', { class: 'box' }, element('span', {}, text));
     tint(node, number);
@@ -45,6 +48,9 @@ function box({ class: number, label, score, box: [x1, y1, x2, y2] }, { width, he
     node.style.top = `${100 * y1 / height}%`;
     node.style.width = `${100 * (x2 - x1) / width}%`;
     node.style.height = `${100 * (y2 - y1) / height}%`;
+    const small = (y2 - y1) * high < SMALL;
+    node.classList.toggle('small', small);
+    node.classList.toggle('bare', small && crowded);
     // A label stays on the picture: inside at the top, leftwards at the right edge.
     node.classList.toggle('inside', y1 * high < LABEL);
     node.classList.toggle('leftwards', (width - x1) * wide < LETTER * text.length + 10);

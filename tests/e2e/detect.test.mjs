@@ -209,6 +209,19 @@ describe('detection, mocked', () => {
         assert.equal(await page.locator('#found-summary').getAttribute('role'), 'status');
     });
 
+    test('labels of many small boxes wait for the pointer on the list', async () => {
+        const detections = Array.from({ length: 12 }, (_, i) => ({ class: 0, label: 'player', score: 0.9, box: [20 * i, 50, 20 * i + 4, 58] }));
+        const body = `${JSON.stringify({ n: 40, t: 1.6, width: 320, height: 240, model: READY.name, detections })}\n`;
+        await mockDetection(page, { answer: (route) => route.fulfill({ body }).then(() => true) });
+        await useModel();
+        await page.goto(link(40));
+        await boxed(40);
+        const labels = () => page.locator('.box span').evaluateAll((all) => all.filter((one) => one.checkVisibility()).length);
+        assert.equal(await labels(), 0);
+        await page.locator('#found li').first().hover();
+        assert.equal(await labels(), 1);
+    });
+
     test('b hides the boxes and shows them, but not while typing', async () => {
         await mockDetection(page);
         await useModel();
