@@ -97,10 +97,10 @@ static ort_status *take_results(sc_session *session)
     const sc_onnx *onnx = session->onnx;
     ort_value **values = NULL;
     size_t count = 0;
-    ort_status *status = NULL;
-    status =
+    ort_status *status =
         onnx->api->GetBoundOutputValues(session->binding, onnx->allocator, &values, &count);
     if (status)
+        // cppcheck-suppress returnDanglingLifetime; it points to nothing of this function
         return status;
     for (size_t i = 0; i < count; i++) {
         if (i < SC_SESSION_MAX_TENSORS)
