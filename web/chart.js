@@ -29,7 +29,7 @@ export class Chart {
             && classes.every((each, i) => each.class === this.classes[i]?.class);
         this.classes = classes;
         if (!same) return void this.make();
-        this.plot.setData(this.data, false);
+        this.plot.setData(this.data); // its scales are made anew: without, nothing would be drawn
         this.place();
     }
 

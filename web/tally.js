@@ -120,10 +120,11 @@ function draw() {
     clearTimeout(drawTimer);
     drawTimer = 0;
     if (!active()) return;
-    const { times, duration } = scene();
+    const { times, duration, target, from, span } = scene();
     const classes = counts.rank(found, filter);
     filter.named = new Set(classes.map((each) => each.class));
     const every = counts.pace(times.length, POINTS);
+    chart.follow({ from, span, at: times[target] }); // nobody may have moved since it was begun
     chart.draw(classes, counts.stack(found, { classes, filter, every, times, duration }));
     showClasses(classes);
     describe();

@@ -351,6 +351,20 @@ describe('detection, mocked', () => {
         assert.equal(await page.evaluate('window.slow.signal.aborted'), true);
     });
 
+    test('a model chosen beside a still picture gets a chart of the whole video', async () => {
+        await mockDetection(page);
+        await page.goto(link(60));
+        await page.locator('#model').selectOption(READY.name);
+        await counted();
+        const drawn = () => page.evaluate(() => document.querySelector('#chart canvas').toDataURL());
+        await page.waitForTimeout(500);
+        const still = await drawn();
+        await page.keyboard.press('ArrowRight');
+        await boxed(61);
+        await page.waitForTimeout(500);
+        assert.equal(await drawn(), still);
+    });
+
     test('a folded chart counts nothing', async () => {
         const asked = await mockDetection(page);
         await useModel();
