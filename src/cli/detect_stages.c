@@ -7,8 +7,8 @@
 #include "base/queue.h"
 #include "cli/detect.h"
 
-#define AHEAD_BYTES (192 << 20) // decoded pictures waiting for the model
-#define FAR_APART   24          // frames; beyond, each is reached by itself
+#define AHEAD_BYTES (96 << 20) // decoded pictures waiting for the model
+#define FAR_APART   24         // frames; beyond, each is reached by itself
 
 struct outcome {
     int ret; // written by one thread, read after it was joined
@@ -148,7 +148,7 @@ static void *detect(void *arg)
     struct sc_detect_item *items[SC_DETECT_MAX_BATCH];
     int most = s->model->info->max_batch;
     most = most < 1 ? 1 : most > SC_DETECT_MAX_BATCH ? SC_DETECT_MAX_BATCH : most;
-    while (o->ret >= 0) {
+    while (o->ret >= 0 && !sc_cancel_requested(s->cancel)) {
         int count = take_batch(s, items, most);
         if (count < 0)
             break;
@@ -184,10 +184,9 @@ int sc_detect_stages_open(struct sc_detect_stages **pstages, const char *video, 
     const struct sc_index_info *info = sc_index_get_info(index);
     struct sc_detect_stages *s = sc_new(struct sc_detect_stages);
     struct sc_queue_params ahead = {
-        .max_items = 256, .max_bytes = AHEAD_BYTES, .drop = sc_detect_item_free};
-    struct sc_queue_params behind = {.max_items = 2 * SC_DETECT_MAX_BATCH,
-                                     .max_bytes = AHEAD_BYTES / 4,
-                                     .drop = sc_detect_item_free};
+        .max_items = 64, .max_bytes = AHEAD_BYTES, .drop = sc_detect_item_free};
+    struct sc_queue_params behind = {
+        .max_items = 32, .max_bytes = AHEAD_BYTES / 4, .drop = sc_detect_item_free};
     s->index = sc_index_ref(index);
     s->selection = selection;
     s->model = model;

@@ -148,10 +148,12 @@ describe('with YOLOX-nano', { skip: absent }, () => {
             if (said.split('\n').length > 5) done();
         }));
         child.kill('SIGINT');
+        const asked = Date.now();
         assert.equal(await gone, 1);
+        assert.ok(Date.now() - asked < 20000); // it does not finish all that was decoded
         assert.match(errors, /interrupted after \d+ of 377 frames/);
         const frames = Number(/interrupted after (\d+)/.exec(errors)[1]);
-        assert.ok(frames >= 5 && frames < 377);
+        assert.ok(frames >= 5 && frames < 200);
         assert.equal(times(out).length, frames);
     });
 
