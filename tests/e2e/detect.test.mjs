@@ -354,6 +354,7 @@ describe('detection, mocked', () => {
     test('a model chosen beside a still picture gets a chart of the whole video', async () => {
         await mockDetection(page);
         await page.goto(link(60));
+        await page.waitForTimeout(2000); // until nothing moves any more
         await page.locator('#model').selectOption(READY.name);
         await counted();
         const drawn = () => page.evaluate(() => document.querySelector('#chart canvas').toDataURL());
