@@ -64,7 +64,7 @@ export class Chart {
             },
             axes: [{ show: false }, {
                 size: 0, gap: -4, align: 1, incrs: STEPS, space: 24, ticks: { show: false },
-                stroke: style('--ink'), grid: { stroke: style('--line'), width: 1 }, font: `11px ${getComputedStyle(this.node).fontFamily}`,
+                stroke: style('--ink'), grid: { show: false }, font: `11px ${getComputedStyle(this.node).fontFamily}`,
                 values: (plot, splits) => splits.map((value) => value || ''),
             }],
             series: [{}, ...this.classes.toReversed().map((each) => this.layer(each))],
