@@ -1,0 +1,229 @@
+"""Trains the detector on crops of the pictures that data.py made, and writes it as ONNX.
+
+    train.py DATA OUT.onnx [--steps N] [--start WEIGHTS] [--threads N]
+
+One process on a CPU is enough. Weights are kept beside OUT.onnx (OUT.pt).
+"""
+import argparse
+import math
+import os
+import time
+
+import numpy as np
+import onnx
+import torch
+from torch.nn import functional
+
+from data import HEIGHT, WIDTH
+from net import CLASSES, SCALE, STRIDES, Net, grid
+
+CROP = 192
+BATCH = 16
+LEVEL_SIDE = [36, 64]  # the longest side, in pixels, up to which a box belongs to a level
+BALL = CLASSES.index("ball")
+
+
+class Crops:
+    """Random crops; half of them around a ball, which is in few places else."""
+
+    def __init__(self, folder, seed):
+        self.frames = np.load(os.path.join(folder, "frames.npy"), mmap_mode="r")
+        self.boxes = np.load(os.path.join(folder, "boxes.npy"))
+        self.with_ball = np.flatnonzero((self.boxes[..., 0] == BALL).any(1))
+        self.rng = np.random.default_rng(seed)
+
+    def corner(self, boxes, around_ball):
+        x, y = self.rng.integers(0, WIDTH - CROP + 1), self.rng.integers(0, HEIGHT - CROP + 1)
+        if around_ball:
+            ball = boxes[boxes[:, 0] == BALL][0]
+            x = ball[1] - self.rng.integers(0, CROP - 8)
+            y = ball[2] - self.rng.integers(0, CROP - 8)
+        return int(np.clip(x, 0, WIDTH - CROP)), int(np.clip(y, 0, HEIGHT - CROP))
+
+    def one(self):
+        around_ball = self.rng.random() < 0.5
+        i = self.rng.choice(self.with_ball) if around_ball else self.rng.integers(len(self.boxes))
+        x, y = self.corner(self.boxes[i], around_ball)
+        picture = np.array(self.frames[i, y:y + CROP, x:x + CROP])
+        boxes = cut(self.boxes[i] - np.array([0, x, y, x, y], np.float32))
+        if self.rng.random() < 0.5:
+            picture = picture[:, ::-1]
+            boxes[:, [1, 3]] = CROP - boxes[:, [3, 1]]
+        return picture, boxes
+
+    def batch(self):
+        """Pictures (BATCH, 3, CROP, CROP) and, picture by picture, boxes (count, 5)."""
+        pictures, boxes = zip(*(self.one() for _ in range(BATCH)))
+        images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+        # Colour casts and contrast beyond what the scenes have.
+        gain = torch.from_numpy(self.rng.uniform(0.85, 1.15, (BATCH, 3, 1, 1)).astype(np.float32))
+        shift = torch.from_numpy(self.rng.uniform(-10, 10, (BATCH, 1, 1, 1)).astype(np.float32))
+        return (images * gain + shift).clamp_(0, 255), boxes
+
+
+def cut(boxes):
+    """What of the boxes lies in the crop, where it is at least a quarter."""
+    inside = boxes.copy()
+    inside[:, 1:] = boxes[:, 1:].clip(0, CROP)
+    kept = (inside[:, 3:] - inside[:, 1:3]).prod(1)
+    whole = (boxes[:, 3:] - boxes[:, 1:3]).prod(1)
+    return inside[(boxes[:, 0] >= 0) & (kept >= 0.25 * whole) & (kept > 0)]
+
+
+def assign(boxes, cells):
+    """The cells that shall find each box: that of its centre and the nearest beside and above or
+    below it. Returns cell numbers and box numbers; a cell asked twice goes to the nearer centre."""
+    side = CROP // np.array(STRIDES)
+    first = np.concatenate([[0], np.cumsum(side * side)])
+    wanted = {}
+    for number, box in enumerate(boxes):
+        level = int(np.searchsorted(LEVEL_SIDE, max(box[3] - box[1], box[4] - box[2])))
+        at = (box[1:3] + box[3:5]) / 2 / STRIDES[level]
+        centre = np.minimum(at.astype(int), side[level] - 1)
+        beside = centre + np.where(at - centre < 0.5, -1, 1)
+        for x, y in ((centre[0], centre[1]), (beside[0], centre[1]), (centre[0], beside[1])):
+            if 0 <= x < side[level] and 0 <= y < side[level]:
+                cell = first[level] + y * side[level] + x
+                far = math.hypot(x + 0.5 - at[0], y + 0.5 - at[1])
+                if cell not in wanted or far < wanted[cell][0]:
+                    wanted[cell] = far, number
+    return list(wanted), [number for _, number in wanted.values()]
+
+
+def overlap(a, b):
+    """IoU and generalised IoU of (N, 4) centres and sizes."""
+    a1, a2, b1, b2 = (t[:, :2] + k * t[:, 2:] / 2 for t in (a, b) for k in (-1, 1))
+    both = (torch.minimum(a2, b2) - torch.maximum(a1, b1)).clamp(min=0).prod(1)
+    either = a[:, 2:].prod(1) + b[:, 2:].prod(1) - both
+    hull = (torch.maximum(a2, b2) - torch.minimum(a1, b1)).prod(1)
+    iou = both / either.clamp(min=1e-6)
+    return iou, iou - (hull - either) / hull.clamp(min=1e-6)
+
+
+def loss_of(output, boxes, cells):
+    picture, cell, truth = [], [], []
+    for i, rows in enumerate(boxes):
+        at, number = assign(rows, cells)
+        picture += [i] * len(at)
+        cell += at
+        truth.append(rows[number])
+    truth = torch.from_numpy(np.concatenate(truth).astype(np.float32))
+    found, where = output[picture, cell], cells[cell]
+    target = torch.cat([(truth[:, 1:3] + truth[:, 3:5]) / 2, truth[:, 3:5] - truth[:, 1:3]], 1)
+    raw = torch.cat([target[:, :2] / where[:, 2:] - where[:, :2],
+                     (target[:, 2:] / where[:, 2:]).clamp(min=1e-3).log()], 1)
+    s = where[:, 2:]
+    iou, giou = overlap(torch.cat([(found[:, :2] + where[:, :2]) * s,
+                                   found[:, 2:4].clamp(max=6).exp() * s], 1), target)
+    # Objectness tells how well a cell places its box: the best of neighbours wins suppression.
+    wanted = torch.zeros(output.shape[:2])
+    wanted[picture, cell] = 0.2 + 0.8 * iou.detach()
+    weight = torch.ones(output.shape[:2])
+    weight[picture, cell] = torch.where(truth[:, 0] == BALL, 2.0, 1.0)
+    classes = functional.one_hot(truth[:, 0].long(), len(CLASSES)).float()
+    count = max(1, len(cell))
+    parts = {
+        "place": 3 * (1 - giou).sum() / count + (found[:, :4] - raw).abs().sum() / count,
+        "object": functional.binary_cross_entropy_with_logits(output[..., 4], wanted, weight,
+                                                              reduction="sum") / count,
+        "class": functional.binary_cross_entropy_with_logits(found[:, 5:], classes,
+                                                             reduction="sum") / count,
+    }
+    return sum(parts.values()), parts, iou.detach()
+
+
+class Shipped(torch.nn.Module):
+    """Takes 0..255 and gives probabilities, as YOLOX's export does."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = Net()
+        self.net.load_state_dict(net.state_dict())
+        with torch.no_grad():
+            self.net.stem[0][0].weight *= SCALE
+
+    def forward(self, images):
+        output = self.net(images)
+        return torch.cat([output[..., :4], output[..., 4:].sigmoid()], -1)
+
+
+def export(net, path):
+    torch.onnx.export(Shipped(net).eval(), torch.zeros(1, 3, HEIGHT, WIDTH), path, opset_version=13,
+                      input_names=["images"], output_names=["output"],
+                      dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}})
+    model = onnx.load(path)
+    names = str(dict(enumerate(CLASSES)))
+    onnx.helper.set_model_props(model, {"names": names, "license": "MIT",
+                                        "description": "players and ball of made-up matches"})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+class Average:
+    """Of the weights over the last steps: steadier than any of them."""
+
+    def __init__(self, net):
+        self.net = Net()
+        self.net.load_state_dict(net.state_dict())
+
+    def update(self, net, step):
+        keep = min(0.998, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mine, new in zip(self.net.state_dict().values(), net.state_dict().values()):
+                if mine.dtype.is_floating_point:
+                    mine.mul_(keep).add_(new, alpha=1 - keep)
+                else:
+                    mine.copy_(new)
+
+
+def train(net, crops, steps, rate, save):
+    cells = grid(CROP, CROP)
+    average = Average(net)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
+    net.train().to(memory_format=torch.channels_last)
+    started = time.time()
+    for step in range(steps):
+        warm = min(1, (step + 1) / 200)
+        optimizer.param_groups[0]["lr"] = rate * (0.01 + 0.99 * warm * (
+            1 + math.cos(math.pi * step / steps)) / 2)
+        images, boxes = crops.batch()
+        images = (images * SCALE).contiguous(memory_format=torch.channels_last)
+        loss, parts, iou = loss_of(net(images), boxes, cells)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
+        optimizer.step()
+        average.update(net, step)
+        if (step + 1) % 100 == 0:
+            print(f"{step + 1:6} {time.time() - started:7.0f} s  " + "  ".join(
+                f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou {iou.mean():.3f}",
+                flush=True)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            save(average.net)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("data")
+    parser.add_argument("out")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--start", help="weights to go on from")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    net = Net()
+    if args.start:
+        net.load_state_dict(torch.load(args.start))
+    print(f"{sum(p.numel() for p in net.parameters())} parameters")
+    weights = os.path.splitext(args.out)[0] + ".pt"
+    crops = Crops(args.data, args.seed)
+    train(net, crops, args.steps, args.rate, lambda n: torch.save(n.state_dict(), weights))
+    net.load_state_dict(torch.load(weights))
+    export(net, args.out)
+
+
+if __name__ == "__main__":
+    main()
