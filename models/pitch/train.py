@@ -198,15 +198,16 @@ def train(net, crops, steps, rate, save):
             print(f"{step + 1:6} {time.time() - started:7.0f} s  " + "  ".join(
                 f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou {iou.mean():.3f}",
                 flush=True)
-        if (step + 1) % 500 == 0 or step + 1 == steps:
+        if (step + 1) % 500 == 0:
             save(average.net)
+    save(average.net)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data")
     parser.add_argument("out")
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=8000, help="0: only write --start as ONNX")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--start", help="weights to go on from")
     parser.add_argument("--threads", type=int, default=1)
