@@ -17,74 +17,100 @@ from torch.nn import functional
 from data import HEIGHT, WIDTH
 from net import CLASSES, SCALE, STRIDES, Net, grid
 
-CROP = 192
 BATCH = 16
+MEMORY = 256  # places remembered where a ball was seen and is none
 LEVEL_SIDE = [36, 64]  # the longest side, in pixels, up to which a box belongs to a level
 BALL = CLASSES.index("ball")
 
 
 class Crops:
-    """Random crops; half of them around a ball, which is in few places else."""
+    """Random crops. Half of them are around a ball, which is in few places else, and a quarter around
+    what the net took for one: penalty spots are as white, as small and as rare."""
 
-    def __init__(self, folder, seed):
+    def __init__(self, folder, side, seed):
         self.frames = np.load(os.path.join(folder, "frames.npy"), mmap_mode="r")
         self.boxes = np.load(os.path.join(folder, "boxes.npy"))
         self.with_ball = np.flatnonzero((self.boxes[..., 0] == BALL).any(1))
+        self.side = side
+        self.mistakes = []  # (picture, x, y)
         self.rng = np.random.default_rng(seed)
 
-    def corner(self, boxes, around_ball):
-        x, y = self.rng.integers(0, WIDTH - CROP + 1), self.rng.integers(0, HEIGHT - CROP + 1)
-        if around_ball:
-            ball = boxes[boxes[:, 0] == BALL][0]
-            x = ball[1] - self.rng.integers(0, CROP - 8)
-            y = ball[2] - self.rng.integers(0, CROP - 8)
-        return int(np.clip(x, 0, WIDTH - CROP)), int(np.clip(y, 0, HEIGHT - CROP))
+    def place(self):
+        """A picture, and a point that the crop shall show, or None."""
+        dice = self.rng.random()
+        if dice < 0.5:
+            i = self.rng.choice(self.with_ball)
+            return i, self.boxes[i][self.boxes[i, :, 0] == BALL][0, 1:3]
+        if dice < 0.75 and self.mistakes:
+            i, x, y = self.mistakes[self.rng.integers(len(self.mistakes))]
+            return i, np.array([x, y])
+        return self.rng.integers(len(self.boxes)), None
 
     def one(self):
-        around_ball = self.rng.random() < 0.5
-        i = self.rng.choice(self.with_ball) if around_ball else self.rng.integers(len(self.boxes))
-        x, y = self.corner(self.boxes[i], around_ball)
-        picture = np.array(self.frames[i, y:y + CROP, x:x + CROP])
-        boxes = cut(self.boxes[i] - np.array([0, x, y, x, y], np.float32))
-        if self.rng.random() < 0.5:
+        side, (i, point) = self.side, self.place()
+        if point is None:
+            x, y = self.rng.integers(0, [WIDTH - side + 1, HEIGHT - side + 1])
+        else:
+            x, y = point - self.rng.integers(0, side - 8, 2)
+        x, y = int(np.clip(x, 0, WIDTH - side)), int(np.clip(y, 0, HEIGHT - side))
+        picture = np.array(self.frames[i, y:y + side, x:x + side])
+        boxes = cut(self.boxes[i] - np.array([0, x, y, x, y], np.float32), side)
+        flip = self.rng.random() < 0.5
+        if flip:
             picture = picture[:, ::-1]
-            boxes[:, [1, 3]] = CROP - boxes[:, [3, 1]]
-        return picture, boxes
+            boxes[:, [1, 3]] = side - boxes[:, [3, 1]]
+        return picture, boxes, (i, x, y, flip)
 
     def batch(self):
-        """Pictures (BATCH, 3, CROP, CROP) and, picture by picture, boxes (count, 5)."""
-        pictures, boxes = zip(*(self.one() for _ in range(BATCH)))
+        """Pictures (BATCH, 3, side, side); of each, boxes (count, 5); and where they come from."""
+        pictures, boxes, origins = zip(*(self.one() for _ in range(BATCH)))
         images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
         # Colour casts and contrast beyond what the scenes have.
         gain = torch.from_numpy(self.rng.uniform(0.85, 1.15, (BATCH, 3, 1, 1)).astype(np.float32))
         shift = torch.from_numpy(self.rng.uniform(-10, 10, (BATCH, 1, 1, 1)).astype(np.float32))
-        return (images * gain + shift).clamp_(0, 255), boxes
+        return (images * gain + shift).clamp_(0, 255), boxes, origins
+
+    def remember(self, output, boxes, origins, cells):
+        """Keeps the place of each picture's surest ball that is far from any."""
+        score = output[..., 4].sigmoid() * output[..., 5 + BALL].sigmoid()
+        for k, (i, x, y, flip) in enumerate(origins):
+            middle = ((cells[:, :2] + 0.5) * cells[:, 2:]).numpy()
+            sure = score[k].numpy().copy()
+            for ball in boxes[k][boxes[k][:, 0] == BALL]:
+                sure[np.abs(middle - (ball[1:3] + ball[3:5]) / 2).max(1) < 24] = 0
+            best = int(sure.argmax())
+            if sure[best] > 0.1:
+                at = self.side - middle[best, 0] if flip else middle[best, 0]
+                self.mistakes.append((i, x + at, y + middle[best, 1]))
+        self.mistakes = self.mistakes[-MEMORY:]
 
 
-def cut(boxes):
+def cut(boxes, side):
     """What of the boxes lies in the crop, where it is at least a quarter."""
     inside = boxes.copy()
-    inside[:, 1:] = boxes[:, 1:].clip(0, CROP)
+    inside[:, 1:] = boxes[:, 1:].clip(0, side)
     kept = (inside[:, 3:] - inside[:, 1:3]).prod(1)
     whole = (boxes[:, 3:] - boxes[:, 1:3]).prod(1)
     return inside[(boxes[:, 0] >= 0) & (kept >= 0.25 * whole) & (kept > 0)]
 
 
-def assign(boxes, cells):
-    """The cells that shall find each box: that of its centre and the nearest beside and above or
-    below it. Returns cell numbers and box numbers; a cell asked twice goes to the nearer centre."""
-    side = CROP // np.array(STRIDES)
-    first = np.concatenate([[0], np.cumsum(side * side)])
+def assign(boxes, side):
+    """The cells that shall find each box: that of its centre and, for players, the nearest beside and
+    above or below it. Returns cell numbers and box numbers; a cell asked twice goes to the nearer
+    centre, and to a ball before players."""
+    size = side // np.array(STRIDES)
+    first = np.concatenate([[0], np.cumsum(size * size)])
     wanted = {}
     for number, box in enumerate(boxes):
         level = int(np.searchsorted(LEVEL_SIDE, max(box[3] - box[1], box[4] - box[2])))
         at = (box[1:3] + box[3:5]) / 2 / STRIDES[level]
-        centre = np.minimum(at.astype(int), side[level] - 1)
+        centre = np.minimum(at.astype(int), size[level] - 1)
         beside = centre + np.where(at - centre < 0.5, -1, 1)
-        for x, y in ((centre[0], centre[1]), (beside[0], centre[1]), (centre[0], beside[1])):
-            if 0 <= x < side[level] and 0 <= y < side[level]:
-                cell = first[level] + y * side[level] + x
-                far = math.hypot(x + 0.5 - at[0], y + 0.5 - at[1])
+        places = [(centre[0], centre[1]), (beside[0], centre[1]), (centre[0], beside[1])]
+        for x, y in places[:1] if box[0] == BALL else places:
+            if 0 <= x < size[level] and 0 <= y < size[level]:
+                cell = first[level] + y * size[level] + x
+                far = 0 if box[0] == BALL else math.hypot(x + 0.5 - at[0], y + 0.5 - at[1])
                 if cell not in wanted or far < wanted[cell][0]:
                     wanted[cell] = far, number
     return list(wanted), [number for _, number in wanted.values()]
@@ -100,10 +126,10 @@ def overlap(a, b):
     return iou, iou - (hull - either) / hull.clamp(min=1e-6)
 
 
-def loss_of(output, boxes, cells):
+def loss_of(output, boxes, cells, side):
     picture, cell, truth = [], [], []
     for i, rows in enumerate(boxes):
-        at, number = assign(rows, cells)
+        at, number = assign(rows, side)
         picture += [i] * len(at)
         cell += at
         truth.append(rows[number])
@@ -177,7 +203,7 @@ class Average:
 
 
 def train(net, crops, steps, rate, save):
-    cells = grid(CROP, CROP)
+    cells = grid(crops.side, crops.side)
     average = Average(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
     net.train().to(memory_format=torch.channels_last)
@@ -186,19 +212,21 @@ def train(net, crops, steps, rate, save):
         warm = min(1, (step + 1) / 200)
         optimizer.param_groups[0]["lr"] = rate * (0.01 + 0.99 * warm * (
             1 + math.cos(math.pi * step / steps)) / 2)
-        images, boxes = crops.batch()
+        images, boxes, origins = crops.batch()
         images = (images * SCALE).contiguous(memory_format=torch.channels_last)
-        loss, parts, iou = loss_of(net(images), boxes, cells)
+        output = net(images)
+        loss, parts, iou = loss_of(output, boxes, cells, crops.side)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
         optimizer.step()
         average.update(net, step)
-        if (step + 1) % 100 == 0:
+        crops.remember(output.detach(), boxes, origins, cells)
+        if (step + 1) % 50 == 0:
             print(f"{step + 1:6} {time.time() - started:7.0f} s  " + "  ".join(
                 f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou {iou.mean():.3f}",
                 flush=True)
-        if (step + 1) % 500 == 0:
+        if (step + 1) % 200 == 0:
             save(average.net)
     save(average.net)
 
@@ -208,7 +236,8 @@ def main():
     parser.add_argument("data")
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=8000, help="0: only write --start as ONNX")
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--crop", type=int, default=192, help="pixels, a multiple of 32")
+    parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--start", help="weights to go on from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
@@ -220,7 +249,7 @@ def main():
         net.load_state_dict(torch.load(args.start))
     print(f"{sum(p.numel() for p in net.parameters())} parameters")
     weights = os.path.splitext(args.out)[0] + ".pt"
-    crops = Crops(args.data, args.seed)
+    crops = Crops(args.data, args.crop, args.seed)
     train(net, crops, args.steps, args.rate, lambda n: torch.save(n.state_dict(), weights))
     net.load_state_dict(torch.load(weights))
     export(net, args.out)
