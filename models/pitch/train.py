@@ -18,6 +18,7 @@ from data import HEIGHT, WIDTH
 from net import CLASSES, SCALE, STRIDES, Net, grid
 
 BATCH = 16
+BALL_WEIGHT = 6.0
 MEMORY = 256  # places remembered where a ball was seen and is none
 LEVEL_SIDE = [36, 64]  # the longest side, in pixels, up to which a box belongs to a level
 BALL = CLASSES.index("ball")
@@ -144,18 +145,21 @@ def loss_of(output, boxes, cells, side):
     # Objectness tells how well a cell places its box: the best of neighbours wins suppression.
     wanted = torch.zeros(output.shape[:2])
     wanted[picture, cell] = 0.2 + 0.8 * iou.detach()
+    # A ball has one cell in a picture where players have dozens.
+    share = torch.where(truth[:, 0] == BALL, BALL_WEIGHT, 1.0)
     weight = torch.ones(output.shape[:2])
-    weight[picture, cell] = torch.where(truth[:, 0] == BALL, 2.0, 1.0)
+    weight[picture, cell] = share.sqrt()
     classes = functional.one_hot(truth[:, 0].long(), len(CLASSES)).float()
-    count = max(1, len(cell))
+    count = share.sum().clamp(min=1)
     parts = {
-        "place": 3 * (1 - giou).sum() / count + (found[:, :4] - raw).abs().sum() / count,
+        "place": (share * (3 * (1 - giou) + (found[:, :4] - raw).abs().sum(1))).sum() / count,
         "object": functional.binary_cross_entropy_with_logits(output[..., 4], wanted, weight,
-                                                              reduction="sum") / count,
+                                                              reduction="sum") / max(1, len(cell)),
         "class": functional.binary_cross_entropy_with_logits(found[:, 5:], classes,
+                                                             share[:, None],
                                                              reduction="sum") / count,
     }
-    return sum(parts.values()), parts, iou.detach()
+    return sum(parts.values()), parts, iou.detach()[truth[:, 0] == BALL]
 
 
 class Shipped(torch.nn.Module):
@@ -224,7 +228,7 @@ def train(net, crops, steps, rate, save):
         crops.remember(output.detach(), boxes, origins, cells)
         if (step + 1) % 50 == 0:
             print(f"{step + 1:6} {time.time() - started:7.0f} s  " + "  ".join(
-                f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou {iou.mean():.3f}",
+                f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou of balls {iou.mean():.3f}",
                 flush=True)
         if (step + 1) % 200 == 0:
             save(average.net)
