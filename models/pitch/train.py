@@ -19,14 +19,14 @@ from net import CLASSES, SCALE, STRIDES, Net, grid
 
 BATCH = 16
 BALL_WEIGHT = 6.0
-MEMORY = 256  # places remembered where a ball was seen and is none
+MEMORY = 256  # places remembered where something was seen and is nothing
 LEVEL_SIDE = [36, 64]  # the longest side, in pixels, up to which a box belongs to a level
 BALL = CLASSES.index("ball")
 
 
 class Crops:
-    """Random crops. Half of them are around a ball, which is in few places else, and a quarter around
-    what the net took for one: penalty spots are as white, as small and as rare."""
+    """Random crops. Of ten, four are around a ball, which is in few places else, and four around what
+    the net took for something: penalty spots and corner flags are as small and as rare."""
 
     def __init__(self, folder, side, seed):
         self.frames = np.load(os.path.join(folder, "frames.npy"), mmap_mode="r")
@@ -39,10 +39,10 @@ class Crops:
     def place(self):
         """A picture, and a point that the crop shall show, or None."""
         dice = self.rng.random()
-        if dice < 0.5:
+        if dice < 0.4:
             i = self.rng.choice(self.with_ball)
             return i, self.boxes[i][self.boxes[i, :, 0] == BALL][0, 1:3]
-        if dice < 0.75 and self.mistakes:
+        if dice < 0.8 and self.mistakes:
             i, x, y = self.mistakes[self.rng.integers(len(self.mistakes))]
             return i, np.array([x, y])
         return self.rng.integers(len(self.boxes)), None
@@ -72,13 +72,14 @@ class Crops:
         return (images * gain + shift).clamp_(0, 255), boxes, origins
 
     def remember(self, output, boxes, origins, cells):
-        """Keeps the place of each picture's surest ball that is far from any."""
-        score = output[..., 4].sigmoid() * output[..., 5 + BALL].sigmoid()
-        for k, (i, x, y, flip) in enumerate(origins):
-            middle = ((cells[:, :2] + 0.5) * cells[:, 2:]).numpy()
-            sure = score[k].numpy().copy()
-            for ball in boxes[k][boxes[k][:, 0] == BALL]:
-                sure[np.abs(middle - (ball[1:3] + ball[3:5]) / 2).max(1) < 24] = 0
+        """Keeps the place of each picture's surest object that is far from any of its class."""
+        middle = ((cells[:, :2] + 0.5) * cells[:, 2:]).numpy()
+        score = (output[..., 4:5].sigmoid() * output[..., 5:].sigmoid()).numpy()
+        for sure, rows, (i, x, y, flip) in zip(score, boxes, origins):
+            for row in rows:
+                near = ((middle > row[1:3] - 12) & (middle < row[3:5] + 12)).all(1)
+                sure[near, int(row[0])] = 0
+            sure = sure.max(1)
             best = int(sure.argmax())
             if sure[best] > 0.1:
                 at = self.side - middle[best, 0] if flip else middle[best, 0]
