@@ -12,10 +12,9 @@
 #include "base/mem.h"
 
 struct fake_runtime {
-    int start_ret; // what start() gives
-    int max_batch; // 0 = 4
-    int detect_ret;
-    int64_t run_ns, load_ns; // each takes this
+    int max_batch;
+    atomic_int start_ret, detect_ret;     // what start() and detect() give
+    atomic_int_least64_t run_ns, load_ns; // each takes this
     atomic_int open, loads, runs, pictures, largest;
     pthread_mutex_t lock;
     pthread_cond_t cond;
