@@ -183,6 +183,10 @@ def export(net, path):
                       input_names=["images"], output_names=["output"],
                       dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}})
     model = onnx.load(path)
+    # The exporter leaves these sizes open; a detector says what it gives.
+    sizes = model.graph.output[0].type.tensor_type.shape.dim
+    sizes[1].dim_value = sum((HEIGHT // s) * (WIDTH // s) for s in STRIDES)
+    sizes[2].dim_value = 5 + len(CLASSES)
     names = str(dict(enumerate(CLASSES)))
     onnx.helper.set_model_props(model, {"names": names, "license": "MIT",
                                         "description": "players and ball of made-up matches"})
