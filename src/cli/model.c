@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,7 +68,28 @@ static void name_of(const char *path, char name[65])
     name[n] = 0;
 }
 
-// The file, or what `saccade models fetch` keeps under that name. The caller's; NULL = neither.
+// What comes with the program, beside it or in the source tree, as the server finds it. path is set
+// in any case.
+static bool comes_along(const char *name, sc_str *path)
+{
+    static const char *const folders[] = {"../share/saccade/models", "../models/pitch"};
+    char program[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    if (n <= 0)
+        return false;
+    program[n] = 0;
+    *strrchr(program, '/') = 0;
+    for (size_t i = 0; i < SC_COUNT(folders); i++) {
+        sc_str_clear(path);
+        sc_str_addf(path, "%s/%s/%s.onnx", program, folders[i], name);
+        if (!access(path->s, F_OK))
+            return true;
+    }
+    return false;
+}
+
+// The file, what `saccade models fetch` keeps under that name, or what comes with the program. The
+// caller's; NULL = none of them.
 static char *find_model(const char *given, sc_err *err)
 {
     const char *data = getenv("SACCADE_DATA_DIR");
@@ -80,13 +102,13 @@ static char *find_model(const char *given, sc_err *err)
     data = data && *data ? data : "saccade-data";
     sc_str_clear(&path);
     sc_str_addf(&path, "%s/models/%s.onnx", data, given);
-    if (named && !access(path.s, F_OK))
+    if (named && (!access(path.s, F_OK) || comes_along(given, &path)))
         return sc_str_detach(&path);
     if (named)
         sc_fail(err, SC_ENOTFOUND,
-                "--model %s: neither a file nor %s; `saccade models` lists what "
+                "--model %s: neither a file nor %s/models/%s.onnx; `saccade models` lists what "
                 "can be fetched",
-                given, path.s);
+                given, data, given);
     else
         sc_fail(err, sc_error_from_errno(cause), "--model %s: %s", given, strerror(cause));
     sc_str_release(&path);
