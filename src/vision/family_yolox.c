@@ -3,6 +3,20 @@
 
 #include "base/mem.h"
 #include "vision/family_internal.h"
+#include "vision/labels.h"
+
+// Others' exports have none; names that do not fit the classes are no names.
+static void read_names(const struct sc_model_facts *facts, struct sc_contract *c)
+{
+    const char *names = facts->metadata(facts->arg, "names");
+    int count = 0;
+    char *text = names ? sc_labels_from_python(names, &count) : NULL;
+    c->unreadable = names && !text;
+    if (count == c->classes)
+        c->labels_text = text;
+    else
+        free(text);
+}
 
 static bool match(const struct sc_model_facts *facts, struct sc_contract *c)
 {
@@ -20,7 +34,10 @@ static bool match(const struct sc_model_facts *facts, struct sc_contract *c)
     c->prepare.scale = 1;
     c->threshold = 0.3;
     c->iou = 0.45;
-    return columns >= 6 && (t->dims[1] < 0 || c->any_size || t->dims[1] == anchors);
+    if (columns < 6 || (t->dims[1] >= 0 && !c->any_size && t->dims[1] != anchors))
+        return false;
+    read_names(facts, c);
+    return true;
 }
 
 // A place on the grid; rows follow each other as next_cell() goes.

@@ -319,6 +319,18 @@ static void rfdetr_metadata_is_refused_where_it_contradicts(void **state)
     }
 }
 
+static void yolox_takes_names_that_fit(void **state)
+{
+    (void)state;
+    struct sc_contract c =
+        contract_of("images f32 1,3,416,416", "output f32 1,3549,7", "names", NAMES2);
+    assert_non_null(c.labels_text);
+    sc_contract_release(&c);
+    c = contract_of("images f32 1,3,416,416", "output f32 1,3549,85", "names", NAMES2);
+    assert_null(c.labels_text);
+    sc_contract_release(&c);
+}
+
 static void names_come_from_metadata(void **state)
 {
     (void)state;
@@ -358,6 +370,7 @@ int main(void)
         cmocka_unit_test(rfdetr_metadata_wins),
         cmocka_unit_test(rfdetr_metadata_is_refused_where_it_contradicts),
         cmocka_unit_test(names_come_from_metadata),
+        cmocka_unit_test(yolox_takes_names_that_fit),
         cmocka_unit_test(the_error_lists_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
