@@ -67,8 +67,8 @@ const slideTo = (value) => page.locator('#threshold').evaluate((node, now) => {
     node.dispatchEvent(new Event('input'));
 }, value);
 
-const counted = (known = FRAMES) => page.waitForFunction(
-    (wanted) => document.getElementById('chart').getAttribute('aria-label').includes(`: ${wanted} of `), known);
+const counted = (known = FRAMES, timeout = 15000) => page.waitForFunction(
+    (wanted) => document.getElementById('chart').getAttribute('aria-label').includes(`: ${wanted} of `), known, { timeout });
 
 // --- counting, without a browser ----------------------------------------------------------
 
@@ -586,7 +586,7 @@ describe('detection, for real', { skip: lacking.length ? `${lacking} is not here
         await useModel();
         await page.goto(`${server.url}/#/v/bottles?n=0`);
         const { frames } = await (await fetch(`${server.url}/api/v1/videos/bottles`)).json();
-        await counted(frames);
+        await counted(frames, 60000);
         assert.ok((await page.locator('#class-list button').allTextContents()).includes('bottle'));
         for (const n of [1, 2, 3]) {
             await page.keyboard.press('ArrowRight');
