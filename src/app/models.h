@@ -113,7 +113,7 @@ struct sc_model_status {
     char name[65];
     const char *origin;        // "option", "folder", "upload", "built-in"
     enum sc_model_state state; // of what was given last
-    char reason[400];          // why that failed, else ""
+    char reason[1000];         // why that failed, else ""
     size_t bytes;              // of its file
     bool is_default;
     sc_instance *instance; // that answers now, NULL = none; a reference

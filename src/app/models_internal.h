@@ -69,7 +69,7 @@ struct sc_model_entry {
     enum sc_model_origin origin;
     int pending; // loads that wait or run
     int ret;     // of the last one
-    char reason[400];
+    char reason[1000];
     bool no_runtime; // it failed for want of a runtime
     uint64_t generation;
     size_t bytes;          // of the last file

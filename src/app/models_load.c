@@ -302,6 +302,19 @@ void sc_models_unload(sc_models *models, size_t bytes)
     pthread_mutex_unlock(&models->lock);
 }
 
+// Why a model failed is told to whoever asks: where the server keeps its files is not.
+static void leave_out(sc_err *err, const char *path)
+{
+    static const char instead[] = "the file";
+    size_t len = strlen(path), room = strlen(instead);
+    char *at = err->text;
+    while (len > room && (at = strstr(at, path))) {
+        memcpy(at, instead, room);
+        memmove(at + room, at + len, strlen(at + len) + 1);
+        at += room;
+    }
+}
+
 static void load(sc_models *models, struct sc_model_job *job)
 {
     sc_instance *instance = NULL;
@@ -316,8 +329,10 @@ static void load(sc_models *models, struct sc_model_job *job)
             ret = make_instance(models, job, &instance, &err);
         tell(models, job, instance, ret, &err);
     }
-    if (ret)
+    if (ret) {
         sc_models_unload(models, bytes);
+        leave_out(&err, job->file.path); // the log has it
+    }
     sc_model_file_release(&job->file); // before it is told: a failed upload leaves no file
     sc_models_finish(models, job, instance, ret, &err, no_runtime);
     free(job);

@@ -215,6 +215,7 @@ describe('models', { skip }, () => {
         assert.equal((await uploadModel({ name: 'junk', file: Buffer.from('not a model at all') })).status, 202);
         const model = await settled('junk');
         assert.equal(model.state, 'failed');
+        assert.doesNotMatch(model.reason, /\//, 'no path of the server');
         assert.ok(model.reason);
         assert.deepEqual((await readdir(join(folder, 'data/models'))), []);
         await problem(await api('/api/v1/videos/bottle/frame?n=1&model=junk'), 409, 'model');
