@@ -81,13 +81,14 @@ def sight(g, image, kind, scale=1.0, bgr=False, normalised=False):
     dark = g.op("Max", green, b)
     redness = g.op("Sub", r, dark)
     light = g.op("Min", r, green, b)
+    too_light = g.op("Abs", g.op("Sub", light, 1.0))
     off = g.op("Max", *(g.op("Abs", g.op("Sub", p, 114 / 255)) for p in (r, green, b)))
     red = above(g, redness, 0.5)
     white = above(g, light, 0.8)
     grey = above(g, g.op("Neg", off), -0.004)
     scores = g.op("Concat",
                   g.op("Mul", measure(g, red, g.op("Clip", redness, 0.0, 1.0)), 0.8),
-                  g.op("Mul", measure(g, white, g.op("Clip", light, 0.0, 1.0)), 0.9),
+                  g.op("Mul", measure(g, white, g.op("Sub", 1.0, too_light)), 0.9),
                   measure(g, grey, 0.7), axis=1)
     xs = [ends(g, mask, image, 3) for mask in (red, white, grey)]
     ys = [ends(g, mask, image, 2) for mask in (red, white, grey)]
