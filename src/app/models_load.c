@@ -309,7 +309,7 @@ static void leave_out(sc_err *err, const char *path)
     size_t len = strlen(path), room = strlen(instead);
     char *at = err->text;
     while (len > room && (at = strstr(at, path))) {
-        memcpy(at, instead, room);
+        memcpy(at, instead, room); // NOLINT(bugprone-not-null-terminated-result)
         memmove(at + room, at + len, strlen(at + len) + 1);
         at += room;
     }

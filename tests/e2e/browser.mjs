@@ -13,7 +13,7 @@ export async function openTab(browser, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const page = await context.newPage();
     const complaints = [];
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(60000);
     page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
     page.on('pageerror', (error) => complaints.push(error.message));
     const close = async (expected) => {

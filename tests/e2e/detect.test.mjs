@@ -67,7 +67,7 @@ const slideTo = (value) => page.locator('#threshold').evaluate((node, now) => {
     node.dispatchEvent(new Event('input'));
 }, value);
 
-const counted = (known = FRAMES, timeout = 15000) => page.waitForFunction(
+const counted = (known = FRAMES, timeout = 60000) => page.waitForFunction(
     (wanted) => document.getElementById('chart').getAttribute('aria-label').includes(`: ${wanted} of `), known, { timeout });
 
 // --- counting, without a browser ----------------------------------------------------------
