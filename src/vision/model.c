@@ -190,7 +190,8 @@ static int prove_batch(sc_model *model, int count, int otherwise, int64_t *ns, s
 }
 
 // Where the batch is open: two pictures, as exports are known that can only do one; and the largest
-// one if that is cheap, so that memory and kernels for it are there.
+// one if that is cheap, so that memory and kernels for it are there; not where lanes run pictures one
+// by one.
 static int prove_batches(sc_model *model, sc_err *err)
 {
     int most = model->info.max_batch;
@@ -198,7 +199,7 @@ static int prove_batches(sc_model *model, sc_err *err)
     if (model->contract.batch || most < 2)
         return SC_OK;
     int ret = prove_batch(model, 2, 1, &ns, err);
-    if (!ret && model->info.max_batch > 2 && ns / 2 * most <= MAX_WARM_NS)
+    if (!ret && !model->lanes && model->info.max_batch > 2 && ns / 2 * most <= MAX_WARM_NS)
         ret = prove_batch(model, most, 2, &ns, err);
     return ret;
 }
@@ -235,9 +236,9 @@ int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params
     if (!ret)
         ret = prove(model, params->labels, err);
     if (!ret)
-        ret = prove_batches(model, err);
-    if (!ret)
         ret = sc_model_lanes_open(model, onnx, params, err);
+    if (!ret)
+        ret = prove_batches(model, err);
     if (ret < 0) {
         sc_model_close(&model);
         return ret;

@@ -42,7 +42,8 @@ struct sc_model_info {
 
 // Loads, finds and proves the contract by a warm run of one grey picture (or the static batch). Where
 // the batch is open, a run of two follows: a model that cannot do it gets max_batch 1, and the log
-// says so; then, if two took so little that max_batch would take 200 ms at most, one of max_batch.
+// says so; then, where there are no lanes and two took so little that max_batch would take 200 ms at
+// most, one of max_batch.
 // Blocks. Errors as for sessions; SC_EUNSUPPORTED where no family fits, SC_EDATA where the warm run
 // contradicts it, SC_EARG parameters, or labels that do not fit, SC_ELIMIT inputs beyond 4 GiB.
 int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params *params,

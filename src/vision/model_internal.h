@@ -17,8 +17,8 @@ struct sc_model_lane {
     int64_t *sizes;        // width and height, room of them
     struct sc_mapping *mappings;
     int room;
-    float *wide[SC_SESSION_MAX_TENSORS]; // float16 outputs as float32
-    size_t wide_room[SC_SESSION_MAX_TENSORS];
+    float *widened[SC_SESSION_MAX_TENSORS];      // float16 outputs as float32
+    size_t widened_room[SC_SESSION_MAX_TENSORS]; // floats
     struct sc_candidates candidates;
 };
 

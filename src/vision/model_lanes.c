@@ -7,9 +7,8 @@
 #include "base/mem.h"
 #include "vision/model_internal.h"
 
-#define MOST_BYTES                                                                             \
-    (96 << 20)       // of a model's file: larger ones spread well, and are not kept twice
-#define LANE_BATCH 8 // pictures a lane is good for in one call
+#define MOST_BYTES (96 << 20) // of a file: larger models spread well, and are not kept twice
+#define LANE_BATCH 8          // pictures a lane is good for in one call
 #define MOST_LANES 16
 
 // One call, shared by the lanes at work on it.
@@ -129,11 +128,9 @@ int sc_model_lanes_open(sc_model *model, sc_onnx *onnx, const struct sc_model_pa
     model->pool = sc_pool_open(&pool);
     if (!model->pool)
         return sc_fail(err, SC_ENOMEM, "no threads for the model");
-    int most = LANE_BATCH * model->lane_count;
-    if (model->contract.batch == 1 && (!params->max_batch || most < params->max_batch))
-        model->info.max_batch = most;
-    else if (model->contract.batch == 1)
-        model->info.max_batch = params->max_batch;
+    int most = LANE_BATCH * model->lane_count, asked = params->max_batch;
+    if (model->contract.batch == 1)
+        model->info.max_batch = asked && asked < most ? asked : most;
     return SC_OK;
 }
 

@@ -30,7 +30,7 @@ void sc_model_lane_close(struct sc_model_lane *lane)
     sc_prepare_close(&lane->prepare);
     sc_candidates_release(&lane->candidates);
     for (int i = 0; i < SC_SESSION_MAX_TENSORS; i++)
-        free(lane->wide[i]);
+        free(lane->widened[i]);
     free(lane->images);
     free(lane->one);
     free(lane->sizes);
@@ -120,16 +120,16 @@ static int64_t elements(const struct sc_tensor *t)
 static int widen(struct sc_model_lane *lane, int number, struct sc_tensor *t, size_t count,
                  sc_err *err)
 {
-    if (count > lane->wide_room[number]) {
-        float *wide = sc_try_realloc(lane->wide[number], count, sizeof(*wide));
+    if (count > lane->widened_room[number]) {
+        float *wide = sc_try_realloc(lane->widened[number], count, sizeof(*wide));
         if (!wide)
             return sc_fail(err, SC_ENOMEM, "no memory for the model's output");
-        lane->wide[number] = wide;
-        lane->wide_room[number] = count;
+        lane->widened[number] = wide;
+        lane->widened_room[number] = count;
     }
-    sc_half_widen(lane->wide[number], t->data, count);
+    sc_half_widen(lane->widened[number], t->data, count);
     t->type = SC_FLOAT32;
-    t->data = lane->wide[number];
+    t->data = lane->widened[number];
     t->size = count * sizeof(float);
     return SC_OK;
 }
