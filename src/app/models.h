@@ -155,3 +155,7 @@ int sc_model_upload_write(sc_model_upload *up, const void *data, size_t size, sc
 int sc_model_upload_finish(sc_model_upload **pup, const struct sc_model_upload_params *params,
                            sc_err *err);
 void sc_model_upload_abort(sc_model_upload **pup); // NULL allowed; removes what was written
+
+// Folder i, from 0, of the models that come with the program: PREFIX/share where it is installed,
+// models/ in a source tree. False after the last, or where path has no room.
+bool sc_models_program_folder(int i, char *path, size_t size);

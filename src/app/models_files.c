@@ -290,19 +290,23 @@ static void scan(sc_models *models, const char *folder, enum sc_model_origin ori
     free(files);
 }
 
-// Beside the program: PREFIX/bin and PREFIX/share, or a source tree's build/ and models/.
-static void scan_program(sc_models *models)
+bool sc_models_program_folder(int i, char *path, size_t size)
 {
-    char program[PATH_MAX], path[PATH_MAX + 64];
+    static const char *const folders[] = {"share/saccade/models", "models/pitch"};
+    char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (n <= 0)
-        return;
+    if (n <= 0 || i < 0 || i >= (int)SC_COUNT(folders))
+        return false;
     program[n] = 0;
     *strrchr(program, '/') = 0;
-    snprintf(path, sizeof(path), "%s/../share/saccade/models", program);
-    scan(models, path, SC_ORIGIN_BUILT_IN);
-    snprintf(path, sizeof(path), "%s/../models/pitch", program);
-    scan(models, path, SC_ORIGIN_BUILT_IN);
+    return snprintf(path, size, "%s/../%s", program, folders[i]) < (int)size;
+}
+
+static void scan_program(sc_models *models)
+{
+    char path[PATH_MAX];
+    for (int i = 0; sc_models_program_folder(i, path, sizeof(path)); i++)
+        scan(models, path, SC_ORIGIN_BUILT_IN);
 }
 
 void sc_models_scan(sc_models *models)

@@ -19,15 +19,15 @@ struct row {
     double ms;
 };
 
-// Why there is no model to show, or what is to be known of it; false while it is being loaded.
+// True once the model is ready or why says why it will not be; false while it is being loaded.
 static bool read_state(const struct sc_reply *reply, bool *ready, char *why, size_t size)
 {
     json_t *root = json_loadb(sc_str_get(&reply->body), reply->body.len, 0, NULL);
-    const char *state = "", *reason = "there is no model " MODEL;
-    json_unpack(root, "{s:s, s?s}", "state", &state, "reason", &reason);
-    *ready = !strcmp(state, "ready");
-    bool known = *ready || strcmp(state, "loading") != 0;
-    snprintf(why, size, "%s", reason ? reason : "");
+    const char *state = json_string_value(json_object_get(root, "state"));
+    const char *reason = json_string_value(json_object_get(root, "reason"));
+    *ready = state && !strcmp(state, "ready");
+    bool known = !state || strcmp(state, "loading") != 0;
+    snprintf(why, size, "%s", reason ? reason : "there is no model " MODEL);
     json_decref(root);
     return known;
 }

@@ -12,7 +12,7 @@ struct sc_demo_match {
     bool json;
 };
 
-// Waits for the model "pitch", counts objects in some frames, prints a table. *pfailures grows by the
-// frames that could not be had. A server without the model, or without ONNX Runtime, is told of and
-// is no failure.
+// Waits for the model "pitch", counts objects in some frames, prints a table. Blocks. *pfailures grows
+// by the frames in which nothing was found. A server without the model, or without ONNX Runtime, is
+// told of and is no failure. SC_EIO: a request failed.
 int sc_demo_detect(const struct sc_demo_match *match, int *pfailures, sc_err *err);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/models.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "vision/labels.h"
@@ -68,20 +69,13 @@ static void name_of(const char *path, char name[65])
     name[n] = 0;
 }
 
-// What comes with the program, beside it or in the source tree, as the server finds it. path is set
-// in any case.
+// What comes with the program. path is changed in any case.
 static bool comes_along(const char *name, sc_str *path)
 {
-    static const char *const folders[] = {"../share/saccade/models", "../models/pitch"};
-    char program[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (n <= 0)
-        return false;
-    program[n] = 0;
-    *strrchr(program, '/') = 0;
-    for (size_t i = 0; i < SC_COUNT(folders); i++) {
+    char folder[PATH_MAX];
+    for (int i = 0; sc_models_program_folder(i, folder, sizeof(folder)); i++) {
         sc_str_clear(path);
-        sc_str_addf(path, "%s/%s/%s.onnx", program, folders[i], name);
+        sc_str_addf(path, "%s/%s.onnx", folder, name);
         if (!access(path->s, F_OK))
             return true;
     }
