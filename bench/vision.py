@@ -9,13 +9,15 @@ import subprocess
 import threading
 import time
 
-from harness import (HERE, ROOT, THREADS, WORK, BenchError, Program, higher, interleave, lower,
+from harness import (HERE, ROOT, WORK, BenchError, Program, higher, interleave, lower,
                      percentile, say)
 from server import fetch, saccade, upload, video_frames
 
 MEDIA = ROOT.parent / "shared" / "media"
 STAGES = ("decode", "prepare", "infer", "post")
 CLIENTS = 32
+CORES = len(os.sched_getaffinity(0))  # both sides have all of them
+LANES = min(CORES, 16)  # runs side by side, as in the program
 
 
 def media(name):
@@ -29,7 +31,7 @@ def plain_loop():
     python = WORK / "python" / "bin" / "python"
     if not python.exists():
         raise BenchError(f"{python} is missing: tools/setup bench makes it")
-    return Program([python, HERE / "plain_loop.py", THREADS])
+    return Program([python, HERE / "plain_loop.py", CORES])
 
 
 def detect(context, clip, model):
@@ -51,13 +53,13 @@ def limit(stages, frames):
         cpus.append(stages.ask("cpu"))
     say("  ".join(f"{stage} {wall / frames:.2f} ms ({cpu / frames:.2f} ms of CPU)"
                   for stage, wall, cpu in zip(STAGES, walls, cpus)))
-    return 1e3 * frames / max(*walls, sum(cpus) / THREADS)
+    return 1e3 * frames / max(*walls, sum(cpus) / CORES)
 
 
 def pipeline_yolox(context):
     """Against the larger of the slowest stage alone and all stages' CPU time by core."""
     clip, model = media("car-detection.mp4"), media("yolox_nano.onnx")
-    with Program([context.program("stages"), THREADS]) as stages, plain_loop() as loop:
+    with Program([context.program("stages"), LANES]) as stages, plain_loop() as loop:
         stages.ask("model", model)
         frames = int(stages.ask("open", clip))
         loop.ask("model", model)
