@@ -1,9 +1,10 @@
 """Pictures of made-up matches with the truth about them, as arrays: for training and evaluation.
 
-    data.py OUT --split train|test|demo [--scenes N]
+    data.py OUT --split train|validation|test|demo [--scenes N]
 
 Writes OUT/frames.npy (N, 736, 1280, 3), BGR, letterboxed as the detector gets them, and
-OUT/boxes.npy (N, 23, 5): class (-1 = none) and x1, y1, x2, y2 in those pixels. `train` and `test` vary
+OUT/boxes.npy (N, 23, 7): class (-1 = none), x1, y1, x2, y2 in those pixels, the share of the uncut box
+that is in the picture, and the share of the figure that shows (media/scene.h). All but `demo` vary
 camera, colours, light, blur, noise, size and compression by scene; their seeds do not meet. `demo` is
 the clip of `saccade demo`. The same arguments make the same arrays.
 """
@@ -19,8 +20,10 @@ import numpy as np
 
 WIDTH, HEIGHT, PAD = 1280, 736, 114
 MOST = 23                 # boxes of a picture
+VISIBLE, CLEAR = 5, 6     # columns of a box
+ENOUGH = 0.25             # who shows less of himself is neither to be found nor wrong when found
 MOMENTS = 4               # of a scene
-FIRST = {"train": 1, "test": 1_000_000}
+FIRST = {"train": 1, "test": 1_000_000, "validation": 2_000_000}
 SCENES = os.path.join(os.path.dirname(__file__), "../../build/models/pitch/scenes")
 SIZES = [((1280, 720), 0.45), ((1920, 1080), 0.15), ((960, 540), 0.15), ((854, 480), 0.08),
          ((1024, 768), 0.10), ((640, 360), 0.07)]
@@ -49,15 +52,15 @@ def camera(rng):
 
 
 def render(params, frames):
-    """Yields (yuv420p planes as (h * 3 / 2, w), boxes (count, 5)) for each frame number."""
+    """Yields (yuv420p planes as (h * 3 / 2, w), boxes (count, 7)) for each frame number."""
     args = [SCENES] + [f"{k}={v}" for k, v in params.items()] + [str(n) for n in frames]
     with subprocess.Popen(args, stdout=subprocess.PIPE) as child:
         for _ in frames:
             _, w, h, count = map(int, child.stdout.readline().split())
-            boxes = [child.stdout.readline().split()[:5] for _ in range(count)]
+            boxes = [child.stdout.readline().split() for _ in range(count)]
             planes = child.stdout.read(w * h * 3 // 2)
             yield (np.frombuffer(planes, np.uint8).reshape(h * 3 // 2, w),
-                   np.array(boxes, np.float32).reshape(-1, 5))
+                   np.array(boxes, np.float32).reshape(-1, 7))
     if child.returncode:
         raise RuntimeError(f"{' '.join(args)} failed")
 
@@ -93,8 +96,8 @@ def letterbox(picture, boxes):
     size = round(w * scale), round(h * scale)
     out = np.full((HEIGHT, WIDTH, 3), PAD, np.uint8)
     out[:size[1], :size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    rows = np.full((MOST, 5), -1, np.float32)
-    rows[:len(boxes)] = boxes * [1, scale, scale, scale, scale]
+    rows = np.full((MOST, 7), -1, np.float32)
+    rows[:len(boxes)] = boxes * [1, scale, scale, scale, scale, 1, 1]
     return out, rows
 
 
@@ -142,7 +145,7 @@ def make(split, scenes, workers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("out")
-    parser.add_argument("--split", choices=["train", "test", "demo"], required=True)
+    parser.add_argument("--split", choices=[*FIRST, "demo"], required=True)
     parser.add_argument("--scenes", type=int, default=125, help=f"{MOMENTS} pictures each")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     args = parser.parse_args()
@@ -151,14 +154,15 @@ def main():
     total = 120 if args.split == "demo" else args.scenes * MOMENTS
     frames = np.lib.format.open_memmap(os.path.join(args.out, "frames.npy"), "w+", np.uint8,
                                        (total, HEIGHT, WIDTH, 3))
-    boxes = np.full((total, MOST, 5), -1, np.float32)
+    boxes = np.full((total, MOST, 7), -1, np.float32)
     done = 0
     for frames[done], boxes[done] in make(args.split, args.scenes, args.workers):
         done += 1
         if done % 100 == 0 or done == total:
             print(f"{done} of {total} pictures", flush=True)
     np.save(os.path.join(args.out, "boxes.npy"), boxes)
-    print(f"{(boxes[..., 0] == 0).sum()} players, {(boxes[..., 0] == 1).sum()} balls")
+    for name, whose in ("player", boxes[..., 0] == 0), ("ball", boxes[..., 0] == 1):
+        print(f"{name}: {(whose & (boxes[..., CLEAR] >= ENOUGH)).sum()} to be found of {whose.sum()}")
 
 
 if __name__ == "__main__":

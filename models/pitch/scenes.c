@@ -3,7 +3,7 @@
 //   scenes [KEY=VALUE...] FRAME...      KEY: seed width height zoom pan_x pan_y home away light
 //                                            blur noise overlay (0 or 1); home, away: 0xRRGGBB
 //
-// Each frame: a line `FRAME WIDTH HEIGHT COUNT`, COUNT lines `CLASS X1 Y1 X2 Y2 VISIBLE`
+// Each frame: a line `FRAME WIDTH HEIGHT COUNT`, COUNT lines `CLASS X1 Y1 X2 Y2 VISIBLE CLEAR`
 // (media/scene.h), then the planes of yuv420p without gaps.
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,8 +79,8 @@ static void write_truth(sc_scene *scene, int64_t n, const AVFrame *frame)
     int count = sc_scene_boxes(scene, n, boxes);
     printf("%" PRId64 " %d %d %d\n", n, frame->width, frame->height, count);
     for (int i = 0; i < count; i++)
-        printf("%d %.3f %.3f %.3f %.3f %.3f\n", (int)boxes[i].cls, boxes[i].x1, boxes[i].y1,
-               boxes[i].x2, boxes[i].y2, boxes[i].visible);
+        printf("%d %.3f %.3f %.3f %.3f %.4f %.4f\n", (int)boxes[i].cls, boxes[i].x1,
+               boxes[i].y1, boxes[i].x2, boxes[i].y2, boxes[i].visible, boxes[i].clear);
 }
 
 static void write_planes(const AVFrame *frame)

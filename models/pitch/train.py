@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch.nn import functional
 
-from data import HEIGHT, WIDTH
+from data import CLEAR, ENOUGH, HEIGHT, WIDTH
 from net import CLASSES, SCALE, STRIDES, Net, grid
 
 BATCH = 16
@@ -31,7 +31,8 @@ class Crops:
     def __init__(self, folder, side, seed):
         self.frames = np.load(os.path.join(folder, "frames.npy"), mmap_mode="r")
         self.boxes = np.load(os.path.join(folder, "boxes.npy"))
-        self.with_ball = np.flatnonzero((self.boxes[..., 0] == BALL).any(1))
+        balls = (self.boxes[..., 0] == BALL) & (self.boxes[..., CLEAR] >= ENOUGH)
+        self.with_ball = np.flatnonzero(balls.any(1))
         self.side = side
         self.mistakes = []  # (picture, x, y)
         self.rng = np.random.default_rng(seed)
@@ -55,7 +56,7 @@ class Crops:
             x, y = point - self.rng.integers(0, side - 8, 2)
         x, y = int(np.clip(x, 0, WIDTH - side)), int(np.clip(y, 0, HEIGHT - side))
         picture = np.array(self.frames[i, y:y + side, x:x + side])
-        boxes = cut(self.boxes[i] - np.array([0, x, y, x, y], np.float32), side)
+        boxes = cut(self.boxes[i], x, y, side)
         flip = self.rng.random() < 0.5
         if flip:
             picture = picture[:, ::-1]
@@ -63,7 +64,7 @@ class Crops:
         return picture, boxes, (i, x, y, flip)
 
     def batch(self):
-        """Pictures (BATCH, 3, side, side); of each, boxes (count, 5); and where they come from."""
+        """Pictures (BATCH, 3, side, side); of each, boxes as of cut(); and where they come from."""
         pictures, boxes, origins = zip(*(self.one() for _ in range(BATCH)))
         images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
         # Colour casts and contrast beyond what the scenes have.
@@ -87,13 +88,15 @@ class Crops:
         self.mistakes = self.mistakes[-MEMORY:]
 
 
-def cut(boxes, side):
-    """What of the boxes lies in the crop, where it is at least a quarter."""
-    inside = boxes.copy()
-    inside[:, 1:] = boxes[:, 1:].clip(0, side)
-    kept = (inside[:, 3:] - inside[:, 1:3]).prod(1)
-    whole = (boxes[:, 3:] - boxes[:, 1:3]).prod(1)
-    return inside[(boxes[:, 0] >= 0) & (kept >= 0.25 * whole) & (kept > 0)]
+def cut(boxes, x, y, side):
+    """(count, 6): class, x1, y1, x2, y2 of the boxes in a crop, and about how much of each figure shows
+    there."""
+    boxes = boxes[boxes[:, 0] >= 0]
+    moved = boxes[:, 1:5] - np.array([x, y, x, y], np.float32)
+    inside = moved.clip(0, side)
+    kept = (inside[:, 2:] - inside[:, :2]).prod(1) / (moved[:, 2:] - moved[:, :2]).prod(1)
+    rows = np.column_stack([boxes[:, 0], inside, kept * boxes[:, CLEAR]])
+    return rows[kept > 0].astype(np.float32)
 
 
 def assign(boxes, side):
@@ -128,13 +131,24 @@ def overlap(a, b):
     return iou, iou - (hull - either) / hull.clamp(min=1e-6)
 
 
+def over(cells, box):
+    """Which cells, of any level, touch the box."""
+    corner = cells[:, :2] * cells[:, 2:]
+    return ((corner < torch.from_numpy(box[3:5])) &
+            (corner + cells[:, 2:] > torch.from_numpy(box[1:3]))).all(1)
+
+
 def loss_of(output, boxes, cells, side):
     picture, cell, truth = [], [], []
+    weight = torch.ones(output.shape[:2])
     for i, rows in enumerate(boxes):
-        at, number = assign(rows, side)
+        clear = rows[:, 5] >= ENOUGH
+        for box in rows[~clear]:
+            weight[i, over(cells, box)] = 0
+        at, number = assign(rows[clear], side)
         picture += [i] * len(at)
         cell += at
-        truth.append(rows[number])
+        truth.append(rows[clear][number])
     truth = torch.from_numpy(np.concatenate(truth).astype(np.float32))
     found, where = output[picture, cell], cells[cell]
     target = torch.cat([(truth[:, 1:3] + truth[:, 3:5]) / 2, truth[:, 3:5] - truth[:, 1:3]], 1)
@@ -148,7 +162,6 @@ def loss_of(output, boxes, cells, side):
     wanted[picture, cell] = 0.2 + 0.8 * iou.detach()
     # A ball has one cell in a picture where players have dozens.
     share = torch.where(truth[:, 0] == BALL, BALL_WEIGHT, 1.0)
-    weight = torch.ones(output.shape[:2])
     weight[picture, cell] = share.sqrt()
     classes = functional.one_hot(truth[:, 0].long(), len(CLASSES)).float()
     count = share.sum().clamp(min=1)

@@ -160,7 +160,7 @@ void sc_scene_render(sc_scene *scene, int64_t n, AVFrame *frame)
     tag(frame, n);
 }
 
-// Cuts the extent at the picture; false where too little of it is left.
+// Cuts the extent at the picture; false where nothing of it is left.
 static bool cut(const sc_scene *scene, const double e[4], struct sc_scene_box *box)
 {
     double x1 = fmax(e[0], 0), x2 = fmin(e[2], scene->params.width);
@@ -172,22 +172,26 @@ static bool cut(const sc_scene *scene, const double e[4], struct sc_scene_box *b
     box->y1 = (float)y1;
     box->x2 = (float)x2;
     box->y2 = (float)y2;
-    return box->visible >= 0.25f;
+    return true;
 }
 
 int sc_scene_boxes(sc_scene *scene, int64_t n, struct sc_scene_box boxes[SC_SCENE_MAX_BOXES])
 {
-    int count = 0;
+    struct sc_extent extents[SC_SCENE_MAX_BOXES];
+    struct sc_rect over[SC_OVERLAYS];
+    int count = 0, covers = 0;
     sc_require(n >= 0);
     seek(scene, n);
+    if (!scene->params.no_overlay)
+        covers = sc_overlay_places(&scene->view, &scene->match, n, over);
+    sc_figures_measure(&scene->view, &scene->match, over, covers, extents);
     for (int i = 0; i <= SC_SCENE_PLAYERS; i++) {
         bool ball = i == SC_SCENE_PLAYERS;
-        double extent[4];
         struct sc_scene_box box = {.cls = ball ? SC_SCENE_BALL : SC_SCENE_PLAYER, .id = i};
         box.team = ball ? -1 : scene->match.players[i].team;
         box.keeper = !ball && scene->match.players[i].keeper;
-        sc_figure_extent(&scene->view, &scene->match, i, extent);
-        if (cut(scene, extent, &box))
+        box.clear = (float)extents[i].clear;
+        if (cut(scene, extents[i].box, &box))
             boxes[count++] = box;
     }
     return count;

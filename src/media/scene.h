@@ -20,6 +20,7 @@
 #define SC_SCENE_MIN_WIDTH  128
 #define SC_SCENE_MIN_HEIGHT 64
 #define SC_SCENE_MAX_SIDE   8192
+#define SC_SCENE_CLEAR      0.25f // who shows less than this of himself is not to be found
 
 typedef struct sc_scene sc_scene;
 
@@ -47,7 +48,9 @@ struct sc_scene_box {
     int id;               // stable in a scene: players 0..21, ball 22
     bool keeper;          // wears another shirt than the team
     float x1, y1, x2, y2; // pixels, cut at the picture's edges
-    float visible;        // share of the uncut box inside the picture, 0.25..1
+    float visible;        // share of the uncut box inside the picture, above 0..1
+    float clear;          // share of the figure that shows, 0..1: that is in the picture and
+                          // under nobody drawn later, nor under scoreboard or stamp
 };
 
 // SC_EARG (err names the field), SC_ENOMEM. Blocks while the pitch is painted (about 0.2 s for
@@ -66,9 +69,9 @@ AVFrame *sc_scene_frame_new(const sc_scene *scene);
 // cheap; going back plays the match again from its start.
 void sc_scene_render(sc_scene *scene, int64_t n, AVFrame *frame);
 
-// The truth of frame n: up to SC_SCENE_MAX_BOXES boxes, players first. Whoever is less than a
-// quarter in the picture is left out; being hidden by others or by the scoreboard is not
-// considered. Returns the count.
+// The truth of frame n: up to SC_SCENE_MAX_BOXES boxes, players first, of all who are in the
+// picture, however little of them. Boxes are of whole figures, also where others hide them; whose
+// clear is below SC_SCENE_CLEAR is neither to be found nor wrong when found. Returns the count.
 int sc_scene_boxes(sc_scene *scene, int64_t n, struct sc_scene_box boxes[SC_SCENE_MAX_BOXES]);
 
 // The frame number (mod 65536) stamped at the top edge, from any 8-bit YUV or grey frame that

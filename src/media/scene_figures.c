@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GROW      1.35 // players are drawn larger than life, or nobody would see them
 #define BALL_R    0.24 // likewise, m
 #define MAX_PARTS 12
+#define GRID      16 // points a side that tell how much of a figure shows
 
 struct part {
     struct sc_capsule shape;
@@ -167,31 +169,43 @@ static void draw_ball(AVFrame *frame, const struct sc_view *view, const struct s
     sc_draw_capsule(frame, &c, sc_yuv_from_rgb(255, 255, 255), 1);
 }
 
-void sc_figures_draw(AVFrame *frame, const struct sc_view *view, const struct sc_look *look,
-                     const struct sc_match *match)
+// Far ones first; the ball, number SC_SCENE_PLAYERS, comes after players as far as it is.
+static void draw_order(const struct sc_match *match, int order[SC_SCENE_MAX_BOXES])
 {
-    int order[SC_SCENE_PLAYERS];
-    bool ball = false;
-    for (int i = 0; i < SC_SCENE_PLAYERS; i++) { // far ones first
+    double y[SC_SCENE_MAX_BOXES];
+    for (int i = 0; i < SC_SCENE_MAX_BOXES; i++) {
         int j = i;
-        for (; j > 0 && match->players[order[j - 1]].y < match->players[i].y; j--)
+        y[i] = i < SC_SCENE_PLAYERS ? match->players[i].y : match->by;
+        for (; j > 0 && y[order[j - 1]] < y[i]; j--)
             order[j] = order[j - 1];
         order[j] = i;
     }
+}
+
+void sc_figures_draw(AVFrame *frame, const struct sc_view *view, const struct sc_look *look,
+                     const struct sc_match *match)
+{
+    int order[SC_SCENE_MAX_BOXES];
+    draw_order(match, order);
     draw_shadows(frame, view, look, match);
-    for (int i = 0; i < SC_SCENE_PLAYERS; i++) {
+    for (int i = 0; i < SC_SCENE_MAX_BOXES; i++) {
         struct part parts[MAX_PARTS];
-        if (!ball && match->players[order[i]].y < match->by) {
+        if (order[i] == SC_SCENE_PLAYERS) {
             draw_ball(frame, view, match);
-            ball = true;
+            continue;
         }
         int count = body(view, match, look, order[i], parts);
         for (int k = 0; k < count; k++)
             sc_draw_capsule(frame, &parts[k].shape, parts[k].colour, 1);
     }
-    if (!ball)
-        draw_ball(frame, view, match);
 }
+
+// The outline of a player or of the ball.
+struct figure {
+    struct part parts[MAX_PARTS];
+    int count;
+    double box[4];
+};
 
 static void include(double box[4], const struct sc_capsule *c)
 {
@@ -201,17 +215,99 @@ static void include(double box[4], const struct sc_capsule *c)
     box[3] = fmax(box[3], fmax(c->y0 + c->r0, c->y1 + c->r1));
 }
 
-void sc_figure_extent(const struct sc_view *view, const struct sc_match *match, int i,
-                      double box[4])
+static void outline(struct figure *f, const struct sc_view *view, const struct sc_match *match,
+                    int i)
 {
-    struct part parts[MAX_PARTS];
-    int count = 1;
+    f->count = 1;
     if (i < SC_SCENE_PLAYERS)
-        count = body(view, match, NULL, i, parts);
+        f->count = body(view, match, NULL, i, f->parts);
     else
-        parts[0].shape = ball_shape(view, match);
-    box[0] = box[1] = 1e9;
-    box[2] = box[3] = -1e9;
-    for (int k = 0; k < count; k++)
-        include(box, &parts[k].shape);
+        f->parts[0].shape = ball_shape(view, match);
+    f->box[0] = f->box[1] = 1e9;
+    f->box[2] = f->box[3] = -1e9;
+    for (int k = 0; k < f->count; k++)
+        include(f->box, &f->parts[k].shape);
+}
+
+static bool in_capsule(const struct sc_capsule *s, double x, double y)
+{
+    double dx = s->x1 - s->x0, dy = s->y1 - s->y0, length2 = dx * dx + dy * dy;
+    double px = x - s->x0, py = y - s->y0;
+    double t = length2 > 0 ? sc_clamp((px * dx + py * dy) / length2, 0, 1) : 0;
+    double ex = px - t * dx, ey = py - t * dy, r = sc_lerp(s->r0, s->r1, t);
+    return ex * ex + ey * ey <= r * r;
+}
+
+static bool in_figure(const struct figure *f, double x, double y)
+{
+    if (x < f->box[0] || x > f->box[2] || y < f->box[1] || y > f->box[3])
+        return false;
+    for (int k = 0; k < f->count; k++)
+        if (in_capsule(&f->parts[k].shape, x, y))
+            return true;
+    return false;
+}
+
+// What lies over a figure: the figures drawn later, the picture's edges, and rectangles.
+struct cover {
+    const struct figure *figures;
+    const int *later;
+    int later_count;
+    const struct sc_rect *over;
+    int over_count;
+    int width, height;
+};
+
+static bool is_covered(const struct cover *c, double x, double y)
+{
+    if (x < 0 || y < 0 || x >= c->width || y >= c->height)
+        return true;
+    for (int i = 0; i < c->later_count; i++)
+        if (in_figure(&c->figures[c->later[i]], x, y))
+            return true;
+    for (int i = 0; i < c->over_count; i++) {
+        const struct sc_rect *r = &c->over[i];
+        if (x >= r->x && x < r->x + r->w && y >= r->y && y < r->y + r->h)
+            return true;
+    }
+    return false;
+}
+
+// By points on a grid: a thin sliver more or less does not matter to anyone.
+static double share_clear(const struct figure *f, const struct cover *cover)
+{
+    int whole = 0, clear = 0;
+    for (int j = 0; j < GRID; j++) {
+        for (int i = 0; i < GRID; i++) {
+            double x = sc_lerp(f->box[0], f->box[2], (i + 0.5) / GRID);
+            double y = sc_lerp(f->box[1], f->box[3], (j + 0.5) / GRID);
+            if (!in_figure(f, x, y))
+                continue;
+            whole++;
+            clear += !is_covered(cover, x, y);
+        }
+    }
+    return (double)clear / FFMAX(whole, 1);
+}
+
+void sc_figures_measure(const struct sc_view *view, const struct sc_match *match,
+                        const struct sc_rect *over, int count,
+                        struct sc_extent extents[SC_SCENE_MAX_BOXES])
+{
+    struct figure figures[SC_SCENE_MAX_BOXES];
+    int order[SC_SCENE_MAX_BOXES];
+    for (int i = 0; i < SC_SCENE_MAX_BOXES; i++)
+        outline(&figures[i], view, match, i);
+    draw_order(match, order);
+    for (int k = 0; k < SC_SCENE_MAX_BOXES; k++) {
+        const struct figure *f = &figures[order[k]];
+        struct sc_extent *e = &extents[order[k]];
+        struct cover cover = {.figures = figures, .over = over, .over_count = count};
+        cover.later = order + k + 1;
+        cover.later_count = SC_SCENE_MAX_BOXES - k - 1;
+        cover.width = view->width;
+        cover.height = view->height;
+        memcpy(e->box, f->box, sizeof(e->box));
+        e->clear = share_clear(f, &cover);
+    }
 }

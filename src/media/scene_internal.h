@@ -141,9 +141,20 @@ struct sc_look {
 void sc_look_init(struct sc_look *look, const struct sc_scene_params *params);
 void sc_figures_draw(AVFrame *frame, const struct sc_view *view, const struct sc_look *look,
                      const struct sc_match *match);
-// Uncut extents of player i (22 = ball) in pixels.
-void sc_figure_extent(const struct sc_view *view, const struct sc_match *match, int i,
-                      double box[4]);
+
+struct sc_rect {
+    int x, y, w, h;
+};
+
+struct sc_extent {
+    double box[4]; // x1, y1, x2, y2 in pixels, uncut
+    double clear;  // as in struct sc_scene_box
+};
+
+// Of each player and of the ball (22), where over[0..count) is drawn over the picture.
+void sc_figures_measure(const struct sc_view *view, const struct sc_match *match,
+                        const struct sc_rect *over, int count,
+                        struct sc_extent extents[SC_SCENE_MAX_BOXES]);
 
 // ---- pitch ----
 
@@ -159,6 +170,11 @@ void sc_light_apply(struct sc_light *light, int64_t n, AVFrame *frame);
 
 // ---- text ----
 
+#define SC_OVERLAYS 2
+
+// What of a picture scoreboard and stamp lie over. Returns the count.
+int sc_overlay_places(const struct sc_view *view, const struct sc_match *match, int64_t n,
+                      struct sc_rect places[SC_OVERLAYS]);
 void sc_scoreboard_draw(AVFrame *frame, const struct sc_match *match,
                         const struct sc_look *look, int64_t n);
 void sc_stamp_draw(AVFrame *frame, int64_t n);

@@ -54,29 +54,56 @@ static int draw_text(AVFrame *frame, const char *text, int x, int y, int scale,
     return x;
 }
 
+struct board {
+    char score[16], clock[16], number[24];
+    int scale;
+    struct sc_rect at;
+};
+
+// False where the picture is too small for it.
+static bool lay_out(struct board *b, int width, int height, const struct sc_match *match,
+                    int64_t n)
+{
+    int seconds = (int)(match->clock + match->time), scale = FFMAX(1, height / 360);
+    snprintf(b->score, sizeof(b->score), "%d-%d", match->score[0] % 100, match->score[1] % 100);
+    snprintf(b->clock, sizeof(b->clock), "%02d:%02d", seconds / 60 % 1000, seconds % 60);
+    snprintf(b->number, sizeof(b->number), "#%06lld", (long long)n);
+    int chars = (int)(8 + strlen(b->score) + strlen(b->clock) + strlen(b->number));
+    b->scale = scale;
+    b->at = (struct sc_rect){8 * scale, 12 * scale, (chars * 6 + 46) * scale, 15 * scale};
+    return b->at.x + b->at.w <= width && b->at.y + b->at.h <= height;
+}
+
+int sc_overlay_places(const struct sc_view *view, const struct sc_match *match, int64_t n,
+                      struct sc_rect places[SC_OVERLAYS])
+{
+    struct board board;
+    int count = 0;
+    if (lay_out(&board, view->width, view->height, match, n))
+        places[count++] = board.at;
+    places[count++] = (struct sc_rect){0, 0, STAMP_BITS * STAMP_BLOCK, STAMP_BLOCK};
+    return count;
+}
+
 // [home kit] RED 1-0 BLU [away kit] | 37:12 | #000123, where the picture is wide enough.
 void sc_scoreboard_draw(AVFrame *frame, const struct sc_match *match,
                         const struct sc_look *look, int64_t n)
 {
-    char score[16], clock[16], number[24];
-    int scale = FFMAX(1, frame->height / 360), seconds = (int)(match->clock + match->time);
-    snprintf(score, sizeof(score), "%d-%d", match->score[0] % 100, match->score[1] % 100);
-    snprintf(clock, sizeof(clock), "%02d:%02d", seconds / 60 % 1000, seconds % 60);
-    snprintf(number, sizeof(number), "#%06lld", (long long)n);
-    int chars = (int)(8 + strlen(score) + strlen(clock) + strlen(number)), h = 15 * scale;
-    int x = 8 * scale, y = 12 * scale, w = chars * 6 * scale + 46 * scale;
-    if (x + w > frame->width || y + h > frame->height)
+    struct board b;
+    if (!lay_out(&b, frame->width, frame->height, match, n))
         return;
     struct sc_yuv ink = sc_yuv_from_rgb(245, 245, 245), dim = sc_yuv_from_rgb(170, 178, 190);
-    int text_y = y + 4 * scale, right = x + w;
-    sc_draw_rect(frame, x, y, w, h, sc_yuv_from_rgb(14, 18, 30), 0.82);
+    int scale = b.scale, x = b.at.x, y = b.at.y, h = b.at.h;
+    int text_y = y + 4 * scale, right = x + b.at.w;
+    sc_draw_rect(frame, x, y, b.at.w, h, sc_yuv_from_rgb(14, 18, 30), 0.82);
     sc_draw_rect(frame, x, y, 4 * scale, h, look->kit[0].shirt, 1);
     x = draw_text(frame, look->kit[0].name, x + 8 * scale, text_y, scale, ink) + 5 * scale;
-    x = draw_text(frame, score, x, text_y, scale, sc_yuv_from_rgb(255, 214, 80)) + 5 * scale;
+    x = draw_text(frame, b.score, x, text_y, scale, sc_yuv_from_rgb(255, 214, 80)) + 5 * scale;
     x = draw_text(frame, look->kit[1].name, x, text_y, scale, ink) + 3 * scale;
     sc_draw_rect(frame, x, y, 4 * scale, h, look->kit[1].shirt, 1);
-    draw_text(frame, clock, x + 10 * scale, text_y, scale, ink);
-    draw_text(frame, number, right - (int)(strlen(number) * 6 + 3) * scale, text_y, scale, dim);
+    draw_text(frame, b.clock, x + 10 * scale, text_y, scale, ink);
+    draw_text(frame, b.number, right - (int)(strlen(b.number) * 6 + 3) * scale, text_y, scale,
+              dim);
 }
 
 void sc_stamp_draw(AVFrame *frame, int64_t n)
