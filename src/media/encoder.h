@@ -4,8 +4,8 @@
 // format than the encoder is converted; where the shape differs too it is fitted between black bars,
 // so what leaves an encoder never changes its size. Colour is described as the pictures' is.
 //
-// Parameter sets (SPS, PPS) are in sc_encoder_codec()'s extradata, not in the packets; a muxer that
-// wants them in the packets adds them itself.
+// Parameter sets (SPS, PPS) are in sc_encoder_codec()'s extradata, not in the packets: who sends to a
+// container that wants them in the packets (MPEG-TS) adds them there.
 //
 // Thread-safety: Unsafe, one thread at a time; but sc_encoder_want_key is safe from any thread.
 #pragma once
@@ -26,7 +26,7 @@ struct sc_encoder_params {
     int width, height;        // of what comes out; 0 = like's
     AVRational frame_rate;    // average, for rate control; 0/x = 30
     AVRational time_base;     // ticks that the encoder counts in; 0/x = 1/90000
-    AVRational sample_aspect; // 0/x = like's
+    AVRational sample_aspect; // 0/x = like's, or 1/1 where the size is another
     const char *codec;        // libavcodec's name; NULL = "libx264"
     const char *preset;       // of x264, x265, SVT-AV1; NULL = one that suits
     const char *profile; // of x264, x265: "baseline", "main", ..; NULL = the encoder's choice
@@ -38,6 +38,7 @@ struct sc_encoder_params {
                          // encoder's choice
     int bframes;       // in a row at most; 0 = none live, else the encoder's choice; < 0 = none
     int threads;       // 0 = the encoder's choice (the cores); 1 = one slice a picture
+    bool in_band;      // parameter sets in the packets instead of the extradata
     bool live;         // nothing is held back: a picture in, its packet out
     bool reproducible; // the same input gives the same bytes
 };

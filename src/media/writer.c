@@ -4,28 +4,21 @@
 #include <unistd.h>
 
 #include <libavutil/avstring.h>
-#include <libavutil/opt.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "media/encoder_internal.h"
 #include "media/writer_internal.h"
-
-#define IN_FLIGHT 1024 // pictures that an encoder may hold: more than any looks ahead
 
 struct sc_writer {
     struct sc_writer_params params; // path is a copy
     AVFormatContext *muxer;
     AVStream *stream;
-    AVCodecContext *encoder;
+    sc_encoder *encoder;
     AVPacket *packet;
-    AVFrame *picture;
-    struct SwsContext *sws;
     struct sc_sound *sound;
     int64_t frames, bytes;
-    int64_t last_pts, end; // of the last picture; time_base
-    struct {
-        int64_t pts, duration;
-    } sent[IN_FLIGHT];      // by frame number
+    int64_t last_pts, end;  // of the last picture; time_base
     bool created, finished; // path is ours to remove; it is complete
 };
 
@@ -63,87 +56,47 @@ static int open_muxer(sc_writer *w, sc_err *err)
     return w->stream ? SC_OK : SC_ENOMEM;
 }
 
-static const AVCodec *find_encoder(const sc_writer *w, sc_err *err)
+static int check_codec(const sc_writer *w, const char *name, sc_err *err)
 {
-    const char *name = w->params.codec ? w->params.codec : "libx264";
-    const AVCodec *codec = avcodec_find_encoder_by_name(name);
-    if (!codec || codec->type != AVMEDIA_TYPE_VIDEO) {
-        sc_fail_field(err, SC_EUNSUPPORTED, "codec",
-                      "this FFmpeg has no video encoder called %s; `ffmpeg -encoders` lists "
-                      "those it has",
-                      name);
-        return NULL;
-    }
+    const AVCodec *codec = NULL;
+    int ret = sc_encoder_find(&codec, name, err);
+    if (ret < 0)
+        return ret;
     if (avformat_query_codec(w->muxer->oformat, codec->id, FF_COMPLIANCE_NORMAL) != 0)
-        return codec;
-    sc_fail_field(err, SC_EUNSUPPORTED, "codec", "%s files cannot hold %s",
-                  w->muxer->oformat->name, avcodec_get_name(codec->id));
-    return NULL;
-}
-
-static void set_picture(const sc_writer *w, AVCodecContext *e)
-{
-    const AVFrame *like = w->params.like;
-    AVRational aspect = w->params.sample_aspect;
-    e->width = like->width;
-    e->height = like->height;
-    e->pix_fmt = sc_encoder_format(e->codec, like);
-    e->time_base = w->params.time_base;
-    e->framerate = w->params.frame_rate;
-    e->sample_aspect_ratio = aspect.num > 0 ? aspect : like->sample_aspect_ratio;
-    e->color_range = like->color_range;
-    e->color_primaries = like->color_primaries;
-    e->color_trc = like->color_trc;
-    e->colorspace = like->colorspace;
-    e->chroma_sample_location = like->chroma_location;
-    if (like->colorspace == AVCOL_SPC_RGB || like->format == AV_PIX_FMT_PAL8) {
-        e->colorspace = AVCOL_SPC_BT709;
-        e->color_range = AVCOL_RANGE_MPEG;
-    }
-}
-
-static int set_encoder(const sc_writer *w, AVCodecContext *e, sc_err *err)
-{
-    const struct sc_writer_params *p = &w->params;
-    const char *name = e->codec->name, *preset = p->preset;
-    set_picture(w, e);
-    if (p->gop)
-        e->gop_size = p->gop;
-    if (p->bframes)
-        e->max_b_frames = FFMAX(p->bframes, 0);
-    e->thread_count = p->threads;
-    if (p->reproducible)
-        e->flags |= AV_CODEC_FLAG_BITEXACT;
-    if (w->muxer->oformat->flags & AVFMT_GLOBALHEADER)
-        e->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    if (!preset && (!strcmp(name, "libx264") || !strcmp(name, "libx265")))
-        preset = "veryfast";
-    if (preset && av_opt_set(e->priv_data, "preset", preset, 0) < 0)
-        return sc_fail_field(err, SC_EARG, "preset", "%s knows no preset %s", name, preset);
-    av_opt_set_int(e->priv_data, "crf", p->crf ? p->crf : 23, 0); // not every encoder has it
-    return SC_OK;
+        return SC_OK;
+    return sc_fail_field(err, SC_EUNSUPPORTED, "codec", "%s files cannot hold %s",
+                         w->muxer->oformat->name, avcodec_get_name(codec->id));
 }
 
 static int open_encoder(sc_writer *w, sc_err *err)
 {
-    const AVCodec *codec = find_encoder(w, err);
-    if (!codec)
-        return SC_EUNSUPPORTED;
-    w->encoder = avcodec_alloc_context3(codec);
-    if (!w->encoder)
-        return SC_ENOMEM;
-    int ret = set_encoder(w, w->encoder, err);
+    const struct sc_writer_params *p = &w->params;
+    const struct sc_encoder_params params = {
+        .like = p->like,
+        .frame_rate = p->frame_rate,
+        .time_base = p->time_base,
+        .sample_aspect = p->sample_aspect,
+        .codec = p->codec ? p->codec : "libx264",
+        .preset = p->preset,
+        .crf = p->crf,
+        .gop = p->gop,
+        .bframes = p->bframes,
+        .threads = p->threads,
+        .in_band = !(w->muxer->oformat->flags & AVFMT_GLOBALHEADER),
+        .reproducible = p->reproducible,
+    };
+    struct sc_encoder_info info;
+    int ret = check_codec(w, params.codec, err);
+    if (ret >= 0)
+        ret = sc_encoder_open(&w->encoder, &params, err);
     if (ret < 0)
         return ret;
-    ret = avcodec_open2(w->encoder, codec, NULL);
-    if (ret < 0)
-        return sc_fail_field(err, SC_EUNSUPPORTED, "codec",
-                             "the encoder %s refuses these settings (error %d)", codec->name,
-                             ret);
-    w->stream->time_base = w->encoder->time_base;
-    w->stream->avg_frame_rate = w->encoder->framerate;
-    w->stream->sample_aspect_ratio = w->encoder->sample_aspect_ratio;
-    return avcodec_parameters_from_context(w->stream->codecpar, w->encoder) < 0 ? SC_ENOMEM : 0;
+    const AVCodecParameters *codec = sc_encoder_codec(w->encoder);
+    sc_encoder_get_info(w->encoder, &info);
+    w->stream->time_base = info.time_base;
+    w->stream->avg_frame_rate = info.frame_rate;
+    w->stream->sample_aspect_ratio = codec->sample_aspect_ratio;
+    return avcodec_parameters_copy(w->stream->codecpar, codec) < 0 ? SC_ENOMEM : SC_OK;
 }
 
 // The display matrix maps coded to displayed places: turned clockwise, then flipped.
@@ -191,8 +144,7 @@ int sc_writer_open(sc_writer **pwriter, const struct sc_writer_params *params, s
     w->params = *params;
     w->params.path = sc_xstrdup(params->path);
     w->packet = av_packet_alloc();
-    w->picture = av_frame_alloc();
-    int ret = w->packet && w->picture ? open_muxer(w, err) : SC_ENOMEM;
+    int ret = w->packet ? open_muxer(w, err) : SC_ENOMEM;
     if (ret >= 0)
         ret = open_encoder(w, err);
     if (ret >= 0)
@@ -222,64 +174,48 @@ void sc_writer_close(sc_writer **pwriter)
         unlink(w->params.path);
     avformat_free_context(w->muxer);
     sc_sound_close(&w->sound);
-    avcodec_free_context(&w->encoder);
-    sws_freeContext(w->sws);
+    sc_encoder_close(&w->encoder);
     av_packet_free(&w->packet);
-    av_frame_free(&w->picture);
     free((char *)w->params.path);
     free(w);
 }
 
 // --- writing ----------------------------------------------------------------------------------
 
-static int64_t duration_of(const sc_writer *w, int64_t pts)
+// Writes what the encoder has ready.
+static int drain(sc_writer *w, sc_err *err)
 {
-    for (int64_t n = w->frames - 1; n >= 0 && n >= w->frames - IN_FLIGHT; n--) {
-        if (w->sent[n % IN_FLIGHT].pts == pts)
-            return w->sent[n % IN_FLIGHT].duration;
-    }
-    return 1;
-}
-
-// Feeds one frame (NULL ends) and writes what the encoder has ready.
-static int encode(sc_writer *w, AVFrame *frame, sc_err *err)
-{
-    int ret = avcodec_send_frame(w->encoder, frame);
-    while (ret >= 0) {
-        ret = avcodec_receive_packet(w->encoder, w->packet);
-        if (ret == AVERROR(EAGAIN) || ret == AVERROR_EOF)
-            return SC_OK;
+    sc_packet *packet = NULL;
+    int ret;
+    while ((ret = sc_encoder_get(w->encoder, &packet, err)) >= 0) {
+        ret = sc_packet_clone(w->packet, packet);
+        sc_packet_unref(&packet);
         if (ret < 0)
-            break;
+            return ret;
         w->packet->stream_index = w->stream->index;
-        w->packet->duration = duration_of(w, w->packet->pts);
-        av_packet_rescale_ts(w->packet, w->encoder->time_base, w->stream->time_base);
+        av_packet_rescale_ts(w->packet, w->packet->time_base, w->stream->time_base);
         ret = av_interleaved_write_frame(w->muxer, w->packet);
+        if (ret < 0)
+            return fail_av(w, ret, "cannot write", err);
     }
-    return fail_av(w, ret, "cannot write", err);
+    return ret == SC_EAGAIN || ret == SC_EEOF ? SC_OK : ret;
 }
 
 int sc_writer_put(sc_writer *w, const AVFrame *picture, int64_t pts, int64_t duration,
                   sc_err *err)
 {
+    const AVRational ns = {1, (int)SC_NS_PER_S};
     pts = w->frames && pts <= w->last_pts ? w->last_pts + 1 : pts;
     duration = duration > 0 ? duration : 1;
-    av_frame_unref(w->picture);
-    int ret = sc_encoder_fit(&w->sws, w->encoder, picture, w->picture);
+    int ret = sc_encoder_put(w->encoder, picture, av_rescale_q(pts, w->params.time_base, ns),
+                             av_rescale_q(duration, w->params.time_base, ns), err);
     if (ret < 0)
-        return sc_fail(err, ret, "cannot encode such pictures for %s: %s", w->params.path,
-                       sc_strerror(ret));
-    w->picture->pict_type = AV_PICTURE_TYPE_NONE; // where keyframes go is the encoder's choice
-    w->picture->pts = pts;
-    w->sent[w->frames % IN_FLIGHT].pts = pts;
-    w->sent[w->frames % IN_FLIGHT].duration = duration;
+        return sc_fail(err, ret, "cannot encode for %s: %s", w->params.path, sc_strerror(ret));
     w->frames++;
     w->last_pts = pts;
     w->end = pts + duration;
-    int64_t until = av_rescale_q(pts, w->encoder->time_base, (AVRational){1, (int)SC_NS_PER_S});
-    ret = sc_sound_copy(w->sound, w->muxer, until);
-    return ret < 0 ? fail_av(w, ret, "cannot write the sound of", err)
-                   : encode(w, w->picture, err);
+    ret = sc_sound_copy(w->sound, w->muxer, av_rescale_q(pts, w->params.time_base, ns));
+    return ret < 0 ? fail_av(w, ret, "cannot write the sound of", err) : drain(w, err);
 }
 
 int sc_writer_finish(sc_writer *w, bool whole_sound, sc_err *err)
@@ -287,9 +223,11 @@ int sc_writer_finish(sc_writer *w, bool whole_sound, sc_err *err)
     if (!w->frames)
         return sc_fail(err, SC_EDATA, "%s: there are no pictures to write", w->params.path);
     int64_t until = whole_sound ? INT64_MAX
-                                : av_rescale_q(w->end, w->encoder->time_base,
+                                : av_rescale_q(w->end, w->params.time_base,
                                                (AVRational){1, (int)SC_NS_PER_S});
-    int ret = encode(w, NULL, err);
+    int ret = sc_encoder_flush(w->encoder, err);
+    if (ret >= 0)
+        ret = drain(w, err);
     if (ret < 0)
         return ret;
     ret = sc_sound_copy(w->sound, w->muxer, until);
@@ -307,8 +245,10 @@ int sc_writer_finish(sc_writer *w, bool whole_sound, sc_err *err)
 
 void sc_writer_get_info(const sc_writer *w, struct sc_writer_info *info)
 {
+    struct sc_encoder_info encoder;
+    sc_encoder_get_info(w->encoder, &encoder);
     *info = (struct sc_writer_info){
-        .encoder = w->encoder->codec->name,
+        .encoder = encoder.encoder,
         .format = w->muxer->oformat->name,
         .frames = w->frames,
         .bytes = w->bytes,

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <libavformat/avformat.h>
-#include <libswscale/swscale.h>
 
 #include "media/writer.h"
 
@@ -24,12 +23,3 @@ int sc_sound_streams(const struct sc_sound *sound, int *left_out); // NULL allow
 // Writes packets that begin before `until` (ns from the first picture written). 0, an AVERROR of
 // the muxer.
 int sc_sound_copy(struct sc_sound *sound, AVFormatContext *muxer, int64_t until);
-
-// --- picture: frames as the encoder wants them
-
-// The format an encoder should get for such frames.
-enum AVPixelFormat sc_encoder_format(const AVCodec *codec, const AVFrame *like);
-// Fills out, an empty frame, with a reference to frame's pixels or a converted picture. *psws is made
-// when it is needed; sws_freeContext() it. SC_ENOMEM, SC_EUNSUPPORTED.
-int sc_encoder_fit(struct SwsContext **psws, const AVCodecContext *encoder,
-                   const AVFrame *frame, AVFrame *out);
