@@ -79,9 +79,9 @@ const struct sc_camera_info *sc_camera_get_info(const sc_camera *camera);
 int sc_camera_put(sc_camera *camera, int64_t pts_ns, const sc_detections *found, bool cut);
 
 // The crop for the oldest frame not yet answered, in pixels of the displayed picture. SC_EAGAIN: more
-// frames have to be put first; never so after each put where ahead_ns is 0. SC_EOF after the flush.
+// frames have to be put first; never so after each put where ahead_ns is 0. SC_EEOF after the flush.
 // pts_ns may be NULL.
 int sc_camera_get(sc_camera *camera, int64_t *pts_ns, struct sc_crop *crop);
 
-// No more frames: the rest can be got without waiting. Later puts are refused with SC_EOF.
+// No more frames: the rest can be got without waiting. Later puts are refused with SC_EEOF.
 void sc_camera_flush(sc_camera *camera);
