@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "http/accept.h"
 #include "http/rate.h"
 #include "http/request.h"
 #include "http/router.h"
@@ -44,7 +45,8 @@ struct sc_http {
     sc_rate *rate; // NULL = no limit
     sc_timers *timers;
     struct MHD_Daemon *daemon;
-    int listen_fd, port;
+    sc_acceptor *acceptor;
+    int listen_fd, port; // listen_fd: until the acceptor has it
     char url[320];
     uint64_t id_seed;
     char *openapi; // JSON text
@@ -60,6 +62,7 @@ struct sc_http {
     pthread_mutex_t lock; // guards connections
     struct sc_conn *connections;
     int connection_count;
+    int under_way; // accepted, not yet in connections
 };
 
 // One TCP connection.

@@ -79,6 +79,7 @@ static void link_conn(sc_http *http, struct sc_conn *peer)
         peer->next->prev = peer;
     http->connections = peer;
     http->connection_count++;
+    http->under_way--;
     pthread_mutex_unlock(&http->lock);
 }
 
@@ -107,6 +108,31 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **ppeer,
         free(*ppeer);
         *ppeer = NULL;
     }
+}
+
+static bool has_room(void *arg)
+{
+    sc_http *http = arg;
+    pthread_mutex_lock(&http->lock);
+    bool room = http->connection_count + http->under_way < http->settings->max_connections;
+    pthread_mutex_unlock(&http->lock);
+    return room;
+}
+
+static void take_connection(void *arg, int fd, const struct sockaddr *addr, socklen_t size)
+{
+    sc_http *http = arg;
+    pthread_mutex_lock(&http->lock);
+    http->under_way++;
+    pthread_mutex_unlock(&http->lock);
+    if (MHD_add_connection(http->daemon, fd, addr, size) == MHD_YES)
+        return;
+    // MHD has closed it.
+    pthread_mutex_lock(&http->lock);
+    http->under_way--;
+    pthread_mutex_unlock(&http->lock);
+    SC_DEBUG(http->log, "refused a connection",
+             SC_S("why", "too many of its address, or no memory"));
 }
 
 // Has the client closed? libmicrohttpd misses that when the end comes together with the last
@@ -172,16 +198,28 @@ static int check_token(const struct sc_http_settings *settings, sc_err *err)
                          settings->host);
 }
 
+static int start_accepting(sc_http *http, sc_err *err)
+{
+    const struct sc_acceptor_params params = {
+        .fd = http->listen_fd, .room = has_room, .take = take_connection, .arg = http};
+    int ret = sc_acceptor_open(&http->acceptor, &params, err);
+    if (!ret)
+        http->listen_fd = -1;
+    return ret;
+}
+
 static int start_daemon(sc_http *http, sc_err *err)
 {
     const struct sc_http_settings *s = http->settings;
     int cores = sc_cpu_count();
     unsigned io = s->io_threads ? (unsigned)s->io_threads : cores < 4 ? (unsigned)cores : 4;
-    unsigned connections = (unsigned)(s->max_connections < io ? io : s->max_connections);
+    // Each thread gets an equal share; has_room() keeps the sum.
+    unsigned connections = ((unsigned)s->max_connections + 1) * io;
     unsigned timeout_s = (unsigned)((s->idle_timeout + SC_NS_PER_S - 1) / SC_NS_PER_S);
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, sc_on_request,
-        http, MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+            MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, sc_on_request, http, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)s->max_connections_ip, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->max_header + REPLY_HEADER_ROOM,
@@ -231,6 +269,8 @@ int sc_http_open(sc_http **phttp, const struct sc_http_params *params, sc_err *e
         goto end;
     }
     ret = start_daemon(http, err);
+    if (!ret)
+        ret = start_accepting(http, err);
     if (ret)
         goto end;
     sc_timers_at(http->timers, 0, sweep, http);
@@ -285,12 +325,7 @@ static void stop_daemon(sc_http *http)
 {
     atomic_store(&http->closing, true);
     sc_timers_stop(http->timers);
-    MHD_socket fd = MHD_quiesce_daemon(http->daemon);
-    if (fd == MHD_INVALID_SOCKET)
-        http->listen_fd = -1;
-    if (http->listen_fd >= 0)
-        close(http->listen_fd);
-    http->listen_fd = -1;
+    sc_acceptor_close(&http->acceptor);
     drain(http);
     MHD_stop_daemon(http->daemon);
 }

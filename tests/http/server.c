@@ -1,6 +1,8 @@
 // The core and the endpoints over real sockets, on an app without video.
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "env.h"
@@ -417,6 +419,67 @@ static void test_rate(void **state)
     close_env(&env);
 }
 
+static bool answered_within(const struct client *c, int timeout_ms)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) == 1;
+}
+
+// Who comes when all places are taken waits for one, and is neither refused nor forgotten.
+static void test_max_connections(void **state)
+{
+    (void)state;
+    struct env env;
+    const char *const options[] = {"max-connections=2", "io-threads=2", NULL};
+    assert_int_equal(open_env(&env, options, NULL), 0);
+    struct client c[3];
+    for (int i = 0; i < 3; i++) {
+        c[i] = client_open(env.port);
+        client_send(&c[i], GET("/ready"));
+        assert_int_equal(answered_within(&c[i], i < 2 ? 10000 : 100), i < 2);
+    }
+    client_close(&c[1]);
+    assert_true(answered_within(&c[2], 10000));
+    client_close(&c[0]);
+    client_close(&c[2]);
+    close_env(&env);
+}
+
+// Opening and closing under clients that come and go: nobody is taken by what is gone.
+static void *knock(void *arg)
+{
+    const atomic_int *port = arg;
+    for (int p; (p = atomic_load(port)) >= 0;) {
+        struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)p),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (p && !connect(fd, (struct sockaddr *)&at, sizeof(at)))
+            (void)!write(fd, GET("/ready"), strlen(GET("/ready")));
+        close(fd);
+    }
+    return NULL;
+}
+
+static void test_closing_while_clients_come(void **state)
+{
+    (void)state;
+    atomic_int port = 0;
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, knock, &port);
+    for (int i = 0; i < 20; i++) {
+        struct env env;
+        assert_int_equal(open_env(&env, NULL, NULL), 0);
+        atomic_store(&port, env.port);
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+        close_env(&env);
+    }
+    atomic_store(&port, -1);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
 static void test_slow_clients(void **state)
 {
     (void)state;
@@ -595,6 +658,8 @@ int main(void)
         cmocka_unit_test(test_refused_early),
         cmocka_unit_test(test_token),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_max_connections),
+        cmocka_unit_test(test_closing_while_clients_come),
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_big_header),
         cmocka_unit_test(test_refuses_to_open),
