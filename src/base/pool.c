@@ -8,14 +8,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-struct task {
-    struct task *next;
-    void (*fn)(void *arg);
-    void *arg;
-};
-
 struct task_list {
-    struct task *head, *tail;
+    struct sc_pool_task *head, *tail;
 };
 
 struct sc_pool {
@@ -35,11 +29,11 @@ struct sc_pool {
 };
 
 // The most urgent task, or NULL; the lock is held.
-static struct task *take_task(sc_pool *pool)
+static struct sc_pool_task *take_task(sc_pool *pool)
 {
     for (int prio = 0; prio < SC_PRIO_COUNT; prio++) {
         struct task_list *list = &pool->lists[prio];
-        struct task *task = list->head;
+        struct sc_pool_task *task = list->head;
         if (!task)
             continue;
         list->head = task->next;
@@ -49,16 +43,24 @@ static struct task *take_task(sc_pool *pool)
     return NULL;
 }
 
+// A task of the caller's is gone once its function runs.
+static void run_task(struct sc_pool_task *task)
+{
+    struct sc_pool_task copy = *task;
+    if (copy.owned)
+        free(task);
+    copy.fn(copy.arg);
+}
+
 static void *worker(void *arg)
 {
     sc_pool *pool = arg;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        struct task *task = take_task(pool);
+        struct sc_pool_task *task = take_task(pool);
         if (task) {
             pthread_mutex_unlock(&pool->lock);
-            task->fn(task->arg);
-            free(task);
+            run_task(task);
             pthread_mutex_lock(&pool->lock);
         } else if (pool->closing) {
             break;
@@ -114,32 +116,41 @@ void sc_pool_close(sc_pool **ppool)
     free(pool);
 }
 
-static void append_task(struct task_list *list, struct task *task)
+// The lock is held.
+static void append_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task *task)
 {
+    struct task_list *list = &pool->lists[prio];
+    task->next = NULL;
     if (list->head)
         list->tail->next = task;
     else
         list->head = task;
     list->tail = task;
+    pool->pending++;
+    pthread_cond_signal(&pool->work);
 }
 
 int sc_pool_post(sc_pool *pool, enum sc_priority prio, void (*fn)(void *arg), void *arg)
 {
     sc_require((unsigned)prio < SC_PRIO_COUNT && fn);
-    struct task *task = sc_new(struct task);
-    task->fn = fn;
-    task->arg = arg;
+    struct sc_pool_task *task = sc_new(struct sc_pool_task);
+    *task = (struct sc_pool_task){.fn = fn, .arg = arg, .owned = true};
     pthread_mutex_lock(&pool->lock);
     bool room = pool->pending < pool->max_pending;
-    if (room) {
-        append_task(&pool->lists[prio], task);
-        pool->pending++;
-        pthread_cond_signal(&pool->work);
-    }
+    if (room)
+        append_task(pool, prio, task);
     pthread_mutex_unlock(&pool->lock);
     if (!room)
         free(task);
     return room ? SC_OK : SC_EBUSY;
+}
+
+void sc_pool_post_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task *task)
+{
+    sc_require((unsigned)prio < SC_PRIO_COUNT && task->fn && !task->owned);
+    pthread_mutex_lock(&pool->lock);
+    append_task(pool, prio, task);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 int sc_pool_threads(const sc_pool *pool)

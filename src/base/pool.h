@@ -3,6 +3,7 @@
 // Thread-safety: Safe. Tasks may post tasks; a task must not close its own pool.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct sc_pool sc_pool;
@@ -22,6 +23,18 @@ void sc_pool_close(sc_pool **ppool);
 
 // fn(arg) runs on some worker. SC_EBUSY when max_pending tasks wait already (nothing was kept).
 int sc_pool_post(sc_pool *pool, enum sc_priority prio, void (*fn)(void *arg), void *arg);
+
+// A task in memory of the caller's: posting it allocates nothing and is never refused, since each
+// waits once at most. Zero it, set fn and arg; the rest is the pool's.
+struct sc_pool_task {
+    void (*fn)(void *arg);
+    void *arg;
+    struct sc_pool_task *next;
+    bool owned; // by the pool, which frees it
+};
+
+// Not again before fn has begun; fn may post it again, or free it.
+void sc_pool_post_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task *task);
 
 int sc_pool_threads(const sc_pool *pool);
 size_t sc_pool_pending(sc_pool *pool); // tasks waiting, not those running

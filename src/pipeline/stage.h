@@ -62,7 +62,8 @@ struct sc_stage_ops {
     // offered again, first, when the stage was woken.
     int (*push)(void *self, int in, struct sc_item item, sc_err *err);
 
-    // Input `in` has ended and was drained. May be NULL. Before, and not instead of, flush().
+    // Input `in`, which is connected, has ended and was drained. May be NULL. Before, and not instead
+    // of, flush().
     int (*ended)(void *self, int in, sc_err *err);
 
     // All inputs have ended: emits what is left. As pull(): called until SC_EEOF. NULL = nothing is
@@ -73,9 +74,9 @@ struct sc_stage_ops {
     // room as every step does. May be NULL; what SC_EAGAIN held back goes on in any case.
     int (*woken)(void *self, sc_err *err);
 
-    // Makes a step under way return soon; only close() comes after it. The one function that another
-    // thread calls, also beside a step (never beside or after close()). It may set flags and shut
-    // sockets; it must not block, and calls nothing of the graph. NULL: steps look at
+    // Makes a step under way, or just about to begin, return soon; only close() comes after it. The
+    // one function that another thread calls, beside a step (never beside or after close()). It may
+    // set flags and shut sockets; it must not block, and calls nothing of the graph. NULL: steps look at
     // sc_stage_stop_token(), or are short.
     void (*interrupt)(void *self);
 
