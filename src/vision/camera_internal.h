@@ -46,7 +46,9 @@ struct sc_shot sc_path_advance(struct sc_path *path, double dt, struct sc_shot g
 #define SC_LEADS 16
 
 struct sc_seen {
-    double x, y, score;
+    double x, y, w, h; // middle and size, widths
+    double score;
+    bool part; // looks like a part of somebody
 };
 
 // A thing that was seen now and then, and where it would be now.
@@ -55,7 +57,8 @@ struct sc_lead {
     double home_x, home_y; // where it has been, on the whole
     double evidence;       // how well it is seen, 0..1, forgetting
     double moved;          // how far from home it gets, forgetting
-    double unseen;         // seconds
+    double age, unseen;    // seconds
+    bool gone;             // it is where it would have left the picture
 };
 
 struct sc_leads {
@@ -65,9 +68,9 @@ struct sc_leads {
 };
 
 void sc_leads_reset(struct sc_leads *leads);
-// Time goes on by dt without a look.
-void sc_leads_advance(struct sc_leads *leads, double dt);
-// A look, `since` seconds after the last one; seen by falling score.
+// Time goes on by dt without a look; height of the picture in its widths.
+void sc_leads_advance(struct sc_leads *leads, double dt, double height);
+// A look, `since` seconds after the last one.
 void sc_leads_look(struct sc_leads *leads, const struct sc_seen *seen, int count, double since);
 // The one to be followed, NULL = none. *sure: 0..1.
 const struct sc_lead *sc_leads_best(const struct sc_leads *leads, double *sure);
@@ -99,7 +102,8 @@ struct sc_target {
         seen;             // seconds: the clock, the last look, the last one that saw something
     bool known;           // something was seen in this scene
     struct sc_shot focus; // the last measurement
-    struct sc_shot goal;  // after median and dead zone
+    struct sc_shot drawn; // after median and dead zone
+    struct sc_shot goal;  // drawn, inside the picture
     double pace;          // 0..1, how fast to go there
 };
 

@@ -10,16 +10,24 @@
 #include "base/mem.h"
 #include "vision/camera_internal.h"
 
-#define MEMORY   0.6   // seconds of evidence
-#define WANDER   4.0   // seconds in which home follows
-#define SPEED    0.3   // widths a second that a ball may do
-#define NEAR     0.012 // widths that a box may be off
-#define FAR      0.2
-#define LIFE     2.5 // seconds unseen
-#define YOUNG    0.3
-#define FRICTION 0.8  // of the speed that is left after an unseen second
-#define MOVES    0.03 // widths from home that prove a ball
-#define BETTER   1.25
+#define MEMORY    0.6   // seconds of evidence
+#define WANDER    4.0   // seconds in which home follows
+#define SPEED     0.3   // widths a second that a ball may do
+#define NEAR      0.012 // widths that a box may be off
+#define FAR       0.2   // at most
+#define FAR_GONE  0.06  // the same, from where it left the picture
+#define LIFE      2.5   // seconds unseen
+#define EDGE      0.015 // widths from the picture's edge
+#define GONE      0.2   // pace of forgetting who has left the picture
+#define LIFE_GONE 6.0
+#define STILL     3.0 // seconds after which a ball should have moved
+#define UNSURE    0.1 // what a guess is worth that is not followed, and is fully
+#define SURE      0.35
+#define YOUNG     0.3
+#define FRICTION  0.8  // of the speed that is left after an unseen second
+#define MOVES     0.03 // widths from home that prove a ball
+#define BETTER    1.25 // than the one that leads, to take over
+#define BACK      1.6  // the same, while that one is expected back
 
 void sc_leads_reset(struct sc_leads *leads)
 {
@@ -28,10 +36,23 @@ void sc_leads_reset(struct sc_leads *leads)
 
 static double value(const struct sc_lead *lead)
 {
-    return lead->evidence * (0.3 + 0.7 * fmin(1, lead->moved / MOVES));
+    double moves = fmax(fmin(1, lead->moved / MOVES), 1 - lead->age / STILL);
+    return lead->evidence * (0.3 + 0.7 * moves);
 }
 
-void sc_leads_advance(struct sc_leads *leads, double dt)
+// Who leaves the picture is expected back about there.
+static void keep_inside(struct sc_lead *lead, double height)
+{
+    double x = fmin(fmax(lead->x, 0), 1), y = fmin(fmax(lead->y, 0), height);
+    if (x != lead->x || y != lead->y)
+        lead->vx = lead->vy = 0;
+    lead->x = x;
+    lead->y = y;
+    lead->gone =
+        lead->unseen > 0 && (x < EDGE || x > 1 - EDGE || y < EDGE || y > height - EDGE);
+}
+
+void sc_leads_advance(struct sc_leads *leads, double dt, double height)
 {
     double keep = pow(FRICTION, dt), forget = exp(-dt / WANDER);
     for (struct sc_lead *lead = leads->items; lead < leads->items + leads->count; lead++) {
@@ -40,6 +61,8 @@ void sc_leads_advance(struct sc_leads *leads, double dt)
         lead->vx *= keep;
         lead->vy *= keep;
         lead->unseen += dt;
+        lead->age += dt;
+        keep_inside(lead, height);
         lead->home_x = lead->x + (lead->home_x - lead->x) * forget;
         lead->home_y = lead->y + (lead->home_y - lead->y) * forget;
         lead->moved =
@@ -54,9 +77,9 @@ static int nearest(const struct sc_leads *leads, const struct sc_seen *seen, uns
     int found = -1;
     for (int i = 0; i < leads->count; i++) {
         const struct sc_lead *lead = &leads->items[i];
-        double reach = fmin(FAR, NEAR + SPEED * lead->unseen);
+        double reach = fmin(lead->gone ? FAR_GONE : FAR, NEAR + SPEED * lead->unseen);
         double far = hypot(seen->x - lead->x, seen->y - lead->y) / reach;
-        if (!(taken >> i & 1) && far < best) {
+        if (!(taken >> i & 1) && !(lead->gone && seen->part) && far < best) {
             best = far;
             found = i;
         }
@@ -101,16 +124,19 @@ static void choose(struct sc_leads *leads)
     int kept = 0, best = -1;
     for (int i = 0; i < leads->count; i++) {
         const struct sc_lead *lead = &leads->items[i];
-        if (lead->unseen > LIFE || (lead->unseen > YOUNG && lead->evidence < 0.01))
+        if (lead->unseen > (lead->gone ? LIFE_GONE : LIFE) ||
+            (lead->unseen > YOUNG && lead->evidence < 0.01))
             continue;
         if (leads->best == i)
             best = kept;
         leads->items[kept++] = *lead;
     }
     leads->count = kept;
-    for (int i = 0; i < kept; i++)
-        if (best < 0 || value(&leads->items[i]) > BETTER * value(&leads->items[best]))
+    for (int i = 0; i < kept; i++) {
+        double margin = best >= 0 && leads->items[best].gone ? BACK : BETTER;
+        if (best < 0 || value(&leads->items[i]) > margin * value(&leads->items[best]))
             best = i;
+    }
     leads->best = best;
 }
 
@@ -130,14 +156,19 @@ void sc_leads_look(struct sc_leads *leads, const struct sc_seen *seen, int count
         score[i] = seen[k].score;
     }
     double share = 1 - exp(-fmin(since, MEMORY) / MEMORY);
-    for (int i = 0; i < leads->count; i++)
-        leads->items[i].evidence += share * (score[i] - leads->items[i].evidence);
+    for (int i = 0; i < leads->count; i++) {
+        struct sc_lead *lead = &leads->items[i];
+        double slow = lead->gone && !(taken >> i & 1) ? GONE : 1;
+        lead->evidence += share * slow * (score[i] - lead->evidence);
+    }
     choose(leads);
 }
 
 const struct sc_lead *sc_leads_best(const struct sc_leads *leads, double *sure)
 {
     const struct sc_lead *lead = leads->best < 0 ? NULL : &leads->items[leads->best];
-    *sure = lead ? fmin(1, value(lead) / 0.25) * fmin(1, exp(0.5 - lead->unseen)) : 0;
+    *sure = lead ? fmin(fmax((value(lead) - UNSURE) / (SURE - UNSURE), 0), 1) *
+                       fmin(1, exp(0.5 - lead->unseen * (lead->gone ? GONE : 1)))
+                 : 0;
     return lead;
 }

@@ -10,6 +10,8 @@
 #define GENTLE 0.3  // of the speed, on that way
 #define NEAR   0.08 // widths around the focus in which others count fully
 
+#define DOUBT  0.4 // of its score for a lead in the midst of somebody
+
 struct bounds {
     double x1, y1, x2, y2;
     double x, y; // mean of the middles
@@ -28,6 +30,7 @@ void sc_target_reset(struct sc_target *target)
     *target = (struct sc_target){
         .params = params,
         .focus = {0.5, params.height / 2, params.max_w},
+        .drawn = {0.5, params.height / 2, params.max_w},
         .goal = {0.5, params.height / 2, params.max_w},
         .looked = -1,
         .pace = 1,
@@ -63,6 +66,18 @@ static void widen(struct bounds *bounds, const struct sc_detection *d, double sc
     bounds->y += ((y1 + y2) / 2 - bounds->y) / n;
 }
 
+// Whether the lead lies in the inner part of somebody's box: a shirt, not a ball at their feet.
+static bool is_part(const struct sc_seen *lead, const struct scan *scan)
+{
+    for (int i = 0; i < scan->others; i++) {
+        const struct sc_seen *other = &scan->other[i];
+        if (fabs(lead->x - other->x) < 0.35 * other->w &&
+            fabs(lead->y - other->y) < 0.35 * other->h)
+            return true;
+    }
+    return false;
+}
+
 static void scan_boxes(struct scan *scan, const struct sc_target_params *params,
                        const sc_detections *found)
 {
@@ -76,13 +91,19 @@ static void scan_boxes(struct scan *scan, const struct sc_target_params *params,
                                   among(params->classes, params->class_count, d->class);
         if (!followed || !(d->score >= params->threshold) || !is_sane(d))
             continue;
-        struct sc_seen seen = {((double)d->x1 + d->x2) / 2 * scale,
-                               ((double)d->y1 + d->y2) / 2 * scale, d->score};
+        struct sc_seen seen = {
+            ((double)d->x1 + d->x2) / 2 * scale, ((double)d->y1 + d->y2) / 2 * scale,
+            ((double)d->x2 - d->x1) * scale, ((double)d->y2 - d->y1) * scale, d->score};
         widen(&scan->bounds, d, scale);
         if (lead)
             scan->lead[scan->leads++] = seen;
         else
             scan->other[scan->others++] = seen;
+    }
+    for (int i = 0; i < scan->leads; i++) {
+        struct sc_seen *lead = &scan->lead[i];
+        lead->part = is_part(lead, scan);
+        lead->score *= lead->part ? DOUBT : 1;
     }
 }
 
@@ -202,14 +223,18 @@ static void follow(struct sc_target *target)
         to.y += lead->vy * sure * params->lag;
     }
     to.w = limited(to.w, params->min_w, params->max_w);
-    w = target->known ? drag(target->goal.w, to.w, 2 * params->dead * to.w) : to.w;
+    // The dead zone comes before the edges: who stands at one is seen with all the air there is.
+    w = target->known ? drag(target->drawn.w, to.w, 2 * params->dead * to.w) : to.w;
     dead = target->known ? params->dead * w : 0;
+    target->drawn = (struct sc_shot){
+        .x = drag(target->drawn.x, to.x, dead),
+        .y = drag(target->drawn.y, to.y, dead / params->aspect),
+        .w = w,
+    };
+    double half_h = w / params->aspect / 2;
     target->goal = (struct sc_shot){
-        .x = drag(target->goal.x, limited(to.x, w / 2, 1 - w / 2), dead),
-        .y =
-            drag(target->goal.y,
-                 limited(to.y, w / params->aspect / 2, params->height - w / params->aspect / 2),
-                 dead / params->aspect),
+        .x = limited(target->drawn.x, w / 2, 1 - w / 2),
+        .y = limited(target->drawn.y, half_h, params->height - half_h),
         .w = w,
     };
     target->known = true;
@@ -238,11 +263,12 @@ static void look(struct sc_target *target, const sc_detections *found)
 void sc_target_put(struct sc_target *target, double dt, const sc_detections *found)
 {
     target->now += dt;
-    sc_leads_advance(&target->leads, dt);
+    sc_leads_advance(&target->leads, dt, target->params.height);
     if (found)
         look(target, found);
     if (target->now - target->seen > LOST) {
-        target->goal = (struct sc_shot){0.5, target->params.height / 2, target->params.max_w};
+        target->goal = target->drawn =
+            (struct sc_shot){0.5, target->params.height / 2, target->params.max_w};
         target->pace = GENTLE;
         target->count = 0;
     }
