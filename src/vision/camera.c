@@ -54,8 +54,8 @@ static void fill_in(struct sc_camera_params *params)
     params->margin = or_default(params->margin, 0.15);
     params->window_ns = params->window_ns ? params->window_ns : 3 * SECOND / 10;
     params->window_ns = params->window_ns < 0 ? 0 : params->window_ns;
-    params->dead = params->dead < 0 ? 0 : or_default(params->dead, 0.04);
-    params->max_speed = or_default(params->max_speed, 0.5);
+    params->dead = params->dead < 0 ? 0 : or_default(params->dead, 0.08);
+    params->max_speed = or_default(params->max_speed, 0.4);
     params->max_acceleration = or_default(params->max_acceleration, 1);
     params->max_zoom_speed = or_default(params->max_zoom_speed, 0.15);
     if (params->track > 0)

@@ -48,8 +48,8 @@ struct sc_camera_params {
     int64_t window_ns; // of the median against outliers, up to 2 s; 0 = 0.3 s, < 0 = none
     double
         dead; // how far the target may go before the camera does, a share of the crop's size,
-              // 0..0.5; 0 = 0.04, < 0 = none
-    double max_speed;        // widths a second, of each axis, 0.01..4; 0 = 0.5
+              // 0..0.5; 0 = 0.08, < 0 = none
+    double max_speed;        // widths a second, of each axis, 0.01..4; 0 = 0.4
     double max_acceleration; // widths a second squared, of each axis, 0.01..40; 0 = 1
     double
         max_zoom_speed; // of the crop's width, widths a second; 0 = 0.15. It never passes twice
