@@ -38,7 +38,7 @@ struct flight {
     struct waiter *waiters;
 
     // Owned by whoever carries the flight on: reader's callback, batcher, or the pool's task.
-    struct sc_detect_item item;
+    struct sc_model_item item;
     sc_detections *found;
     int ret;
     sc_err err;
@@ -207,7 +207,7 @@ static struct flight *new_flight(sc_inference *inference, const struct sc_detect
     flight->n = params->n;
     flight->priority = params->priority;
     flight->deadline_ns = params->deadline_ns;
-    flight->item = (struct sc_detect_item){
+    flight->item = (struct sc_model_item){
         .view = sc_video_view(params->video), .gone = gone, .arg = flight};
     return flight;
 }

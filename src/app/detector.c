@@ -81,11 +81,5 @@ static const struct sc_model_info *get_info(void *model)
     return sc_model_get_info(model);
 }
 
-static int detect(void *model, sc_frame *const *frames, const struct sc_view *views, int count,
-                  sc_detections **out, sc_err *err)
-{
-    return sc_model_detect(model, frames, views, count, out, err);
-}
-
 const struct sc_detector_ops sc_detector_onnx = {start, open_model, close_model, get_info,
-                                                 detect};
+                                                 sc_model_detect_either};

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/option.h"
-#include "vision/model.h"
+#include "vision/model_batch.h"
 
 #define SC_MODELS_MAX 64 // names
 
@@ -42,7 +42,7 @@ struct sc_models_settings {
 extern const sc_option_group sc_models_options;
 
 // What loads and runs models: ONNX Runtime (detector.c), or a script in tests. All but start() may
-// be called on different threads for different detectors, detect() on one thread at a time.
+// be called on different threads for different detectors, detect() on one thread at a time and lane.
 struct sc_detector_ops {
     // Finds what all detectors need; called before each load. SC_EUNSUPPORTED: err says what to do.
     int (*start)(void *arg, sc_err *err);
@@ -50,8 +50,7 @@ struct sc_detector_ops {
     int (*open)(void *arg, void **pdetector, const struct sc_model_params *params, sc_err *err);
     void (*close)(void **pdetector);
     const struct sc_model_info *(*info)(void *detector);
-    int (*detect)(void *detector, sc_frame *const *frames, const struct sc_view *views,
-                  int count, sc_detections **out, sc_err *err);
+    sc_model_detect_fn *detect;
 };
 
 struct sc_models_params {
@@ -81,7 +80,8 @@ struct sc_instance_info {
     uint64_t hash;       // of file, labels, size and provider: equal over restarts
     char family[32];
     int width, height; // of the input
-    int max_batch;
+    int max_batch; // pictures of a run
+    int lanes;     // runs side by side, where there may be several; else 0
     int classes;
     char **labels; // classes of them; NULL = numbers
     double threshold;

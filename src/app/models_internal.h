@@ -8,19 +8,11 @@
 #include "app/models.h"
 #include "base/ref.h"
 #include "base/str.h"
-#include "vision/batcher.h"
+#include "vision/model_batch.h"
 
 #define SC_MODEL_MAX_BATCH  64
 #define SC_MODEL_LABELS_MAX (256 << 10) // bytes of labels
 #define SC_MODEL_SIZE_MAX   4096
-
-// One picture on its way through an instance's batcher: sc_batch_request.in.
-struct sc_detect_item {
-    sc_frame *frame;
-    struct sc_view view;
-    bool (*gone)(void *arg); // nobody waits any more: the run leaves it out
-    void *arg;
-};
 
 struct sc_instance {
     sc_ref ref;
@@ -29,7 +21,7 @@ struct sc_instance {
     struct sc_instance_info info;
     uint64_t uid; // within this process
     sc_batcher *batcher;
-    // Owned by the batcher's thread.
+    // Owned by the batcher's threads.
     void *detector;
     struct sc_model_params params; // to open it again
     char *path, *labels;

@@ -9,48 +9,20 @@
 
 // --- running ------------------------------------------------------------------------------
 
-struct batch {
-    sc_frame *frames[SC_MODEL_MAX_BATCH];
-    struct sc_view views[SC_MODEL_MAX_BATCH];
-    sc_detections *out[SC_MODEL_MAX_BATCH];
-    struct sc_batch_work *work[SC_MODEL_MAX_BATCH];
-    int count;
-};
-
-// Leaves out what nobody waits for any more.
-static void gather(struct batch *batch, struct sc_batch_work *work, int count)
-{
-    batch->count = 0;
-    for (int i = 0; i < count; i++) {
-        const struct sc_detect_item *item = work[i].in;
-        if (item->gone(item->arg)) {
-            work[i].ret = SC_ECANCELLED;
-            continue;
-        }
-        batch->frames[batch->count] = item->frame;
-        batch->views[batch->count] = item->view;
-        batch->out[batch->count] = NULL;
-        batch->work[batch->count++] = &work[i];
-    }
-}
-
-static int run(void *arg, struct sc_batch_work *work, int count, sc_err *err)
+static int run(void *arg, const struct sc_batch_turn *turn, struct sc_batch_work *work,
+               int count, sc_err *err)
 {
     sc_instance *instance = arg;
     sc_models *models = instance->models;
-    struct batch batch;
-    gather(&batch, work, count);
-    if (!batch.count)
-        return 0;
     int64_t start = sc_clock_now();
-    int ret = models->ops->detect(instance->detector, batch.frames, batch.views, batch.count,
-                                  batch.out, err);
-    for (int i = 0; i < batch.count && !ret; i++)
-        batch.work[i]->out = batch.out[i];
+    int ret = sc_model_run_items(models->ops->detect, instance->detector, instance->info.lanes,
+                                 turn, work, count, err);
+    if (!ret)
+        return SC_OK;
     atomic_fetch_add(&models->runs, 1);
-    atomic_fetch_add(&models->pictures, (uint64_t)batch.count);
+    atomic_fetch_add(&models->pictures, ret > 0 ? (uint64_t)ret : (uint64_t)count);
     atomic_fetch_add(&models->run_ns, sc_clock_now() - start);
-    return ret;
+    return ret < 0 ? ret : SC_OK;
 }
 
 // The device was lost.
@@ -161,6 +133,7 @@ static void copy_info(struct sc_instance_info *out, const struct sc_model_info *
     out->max_batch = in->max_batch < 1                    ? 1
                      : in->max_batch > SC_MODEL_MAX_BATCH ? SC_MODEL_MAX_BATCH
                                                           : in->max_batch;
+    out->lanes = in->lanes;
     out->classes = in->classes;
     copy_labels(out, in->labels);
     out->threshold = in->threshold;
@@ -232,6 +205,7 @@ static int open_detector(sc_instance *instance, sc_err *err)
                                .run = run,
                                .reopen = reopen,
                                .arg = instance,
+                               .runners = instance->info.lanes,
                                .max_batch = instance->info.max_batch,
                                .metrics = models->metrics,
                            },

@@ -1,8 +1,9 @@
 // What the parts of `saccade detect` share.
 //
-//   reader (decodes ahead) -> queue -> model (batches of what waits) -> queue -> output (draws, encodes)
+//   reader (decodes ahead) -> queue -> model (its batcher) -> queue -> output (draws, encodes)
 //
-// Each arrow is a bounded queue between threads; the output runs on the main thread. An end or a
+// Each arrow is a bounded queue between threads; the output runs on the main thread. Items are in order
+// all the way: the output waits for the detections of the item it is at. An end or a
 // failure anywhere closes the queues on both sides of it, so that all stages end.
 //
 // Thread-safety: as said at each part.
@@ -10,8 +11,6 @@
 
 #include "cli/model.h"
 #include "media/reader.h"
-
-#define SC_DETECT_MAX_BATCH 64 // pictures of a run
 
 enum sc_detect_format { SC_DETECT_JSON, SC_DETECT_CSV, SC_DETECT_NONE };
 

@@ -8,13 +8,25 @@
 #include "vision/batcher_internal.h"
 
 #define REOPEN_PAUSE_NS SC_NS_PER_S // between attempts at a device that does not come back
+#define MOST_RUNNERS    64
+
+// A running thread and what is its own.
+struct sc_batch_runner {
+    sc_batcher *batcher;
+    pthread_t thread;
+    bool started;
+    struct sc_batch_turn turn;
+    struct sc_batch_item **batch; // max_batch of them, of the run under way
+    struct sc_batch_work *work;   // likewise
+};
 
 struct sc_batcher {
     // immutable after open
     struct sc_batcher_params params; // defaults filled in; name is not kept
     struct sc_batch_meters meters;
-    pthread_t runner, keeper;
-    bool runner_started, keeper_started;
+    struct sc_batch_runner *runners;
+    pthread_t keeper;
+    bool keeper_started;
 
     pthread_mutex_t lock;
     pthread_cond_t wake_runner; // something waits, or stopping
@@ -25,13 +37,12 @@ struct sc_batcher {
     struct sc_batch_limit limit;
     struct sc_batcher_stats stats;
     int64_t next_deadline_ns; // no waiting item has an earlier one; INT64_MAX = none
-    int64_t run_started_ns;
+    int64_t run_started_ns;   // the last one
+    int busy;                 // runners in run() or reopen()
     bool stopping;
+    bool lost; // while it is set, one runner at most is busy with anything new
 
-    // the running thread's
-    struct sc_batch_item **batch; // max_batch of them, of the run under way
-    struct sc_batch_work *work;   // likewise
-    bool lost;
+    // of the runner that recovers, one at a time
     int64_t reopen_at_ns; // not before; 0 = at once
     int lost_ret;         // why reopening failed last
     sc_err lost_err;
@@ -151,32 +162,33 @@ static void learn(sc_batcher *batcher, int ret, int count, int64_t took_ns)
 }
 
 // One call of run(). Where it fails, so has every item of it.
-static int run_some(sc_batcher *batcher, struct sc_batch_work *work, int count)
+static int run_some(struct sc_batch_runner *runner, struct sc_batch_work *work, int count)
 {
+    sc_batcher *batcher = runner->batcher;
     sc_err err = {0};
     int64_t start_ns = now_of(batcher);
-    int ret = batcher->params.run(batcher->params.arg, work, count, &err);
+    int ret = batcher->params.run(batcher->params.arg, &runner->turn, work, count, &err);
     int64_t took_ns = now_of(batcher) - start_ns;
     pthread_mutex_lock(&batcher->lock);
     note_run(batcher, count, took_ns);
     learn(batcher, ret, count, took_ns);
+    if (ret == SC_EIO) {
+        batcher->lost = true;
+        batcher->reopen_at_ns = 0;
+    }
     pthread_mutex_unlock(&batcher->lock);
     for (int i = 0; ret < 0 && i < count; i++) {
         work[i].ret = ret;
         work[i].err = err;
     }
-    if (ret == SC_EIO) {
-        batcher->lost = true;
-        batcher->reopen_at_ns = 0;
-    }
     return ret;
 }
 
-static void fill_work(sc_batcher *batcher, int count)
+static void fill_work(struct sc_batch_runner *runner, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct sc_batch_work *work = &batcher->work[i];
-        work->in = batcher->batch[i]->request.in;
+        struct sc_batch_work *work = &runner->work[i];
+        work->in = runner->batch[i]->request.in;
         work->out = NULL;
         work->ret = SC_OK;
         work->err.code = SC_OK;
@@ -185,28 +197,29 @@ static void fill_work(sc_batcher *batcher, int count)
 }
 
 // Runs the batch, and where it fails as a whole, each item alone.
-static void run_batch(sc_batcher *batcher, int count)
+static void run_batch(struct sc_batch_runner *runner, int count)
 {
-    fill_work(batcher, count);
-    int ret = run_some(batcher, batcher->work, count);
+    fill_work(runner, count);
+    int ret = run_some(runner, runner->work, count);
     if (ret >= 0 || ret == SC_EIO || count == 1)
         return;
-    fill_work(batcher, count);
+    fill_work(runner, count);
     for (int i = 0; i < count; i++) {
-        ret = run_some(batcher, &batcher->work[i], 1);
+        ret = run_some(runner, &runner->work[i], 1);
         if (ret != SC_EIO)
             continue;
         for (int rest = i + 1; rest < count; rest++) {
-            batcher->work[rest].ret = ret;
-            batcher->work[rest].err = batcher->work[i].err;
+            runner->work[rest].ret = ret;
+            runner->work[rest].err = runner->work[i].err;
         }
         return;
     }
 }
 
 // Forms the batch from what waits now; the lock is held. 0 where nothing is left.
-static int take_batch(sc_batcher *batcher, int64_t now_ns)
+static int take_batch(struct sc_batch_runner *runner, int64_t now_ns)
 {
+    sc_batcher *batcher = runner->batcher;
     int count = 0;
     struct sc_batch_item *item;
     while (count < batcher->limit.now &&
@@ -216,43 +229,48 @@ static int take_batch(sc_batcher *batcher, int64_t now_ns)
         show_depth(batcher, priority);
         sc_histogram_observe(batcher->meters.wait[priority],
                              (double)(now_ns - item->queued_ns) / SC_NS_PER_S);
-        batcher->batch[count++] = item;
+        runner->batch[count++] = item;
     }
-    batcher->stats.running = count;
+    runner->turn.alone = !batcher->busy && !batcher->queue.count;
+    batcher->stats.running += count;
     batcher->run_started_ns = now_ns;
     return count;
 }
 
-static void finish_batch(sc_batcher *batcher, int count)
+static void finish_batch(struct sc_batch_runner *runner, int count)
 {
+    sc_batcher *batcher = runner->batcher;
     pthread_mutex_lock(&batcher->lock);
-    batcher->stats.running = 0;
+    batcher->stats.running -= count;
     batcher->stats.items += (uint64_t)count;
     for (int i = 0; i < count; i++)
-        count_result(batcher, batcher->batch[i]->request.priority,
-                     batcher->work[i].ret < 0 ? SC_BATCH_RESULT_FAILED : SC_BATCH_RESULT_OK);
+        count_result(batcher, runner->batch[i]->request.priority,
+                     runner->work[i].ret < 0 ? SC_BATCH_RESULT_FAILED : SC_BATCH_RESULT_OK);
     pthread_mutex_unlock(&batcher->lock);
     for (int i = 0; i < count; i++) {
-        struct sc_batch_work *work = &batcher->work[i];
+        struct sc_batch_work *work = &runner->work[i];
         if (work->ret < 0) // keeps what run() said
             sc_fail(&work->err, work->ret, "%s", sc_strerror(work->ret));
-        complete(batcher->batch[i], work->ret, work->out, &work->err);
+        complete(runner->batch[i], work->ret, work->out, &work->err);
     }
 }
 
 // One batch, late-bound. Enters and leaves with the lock held, and gives it up meanwhile.
-static void serve(sc_batcher *batcher)
+static void serve(struct sc_batch_runner *runner)
 {
+    sc_batcher *batcher = runner->batcher;
     int64_t now_ns = now_of(batcher);
     struct sc_batch_list expired = take_expired(batcher, now_ns);
-    int count = take_batch(batcher, now_ns);
+    int count = take_batch(runner, now_ns);
+    batcher->busy++;
     pthread_mutex_unlock(&batcher->lock);
     complete_expired(&expired);
     if (count) {
-        run_batch(batcher, count);
-        finish_batch(batcher, count);
+        run_batch(runner, count);
+        finish_batch(runner, count);
     }
     pthread_mutex_lock(&batcher->lock);
+    batcher->busy--;
 }
 
 // Gets the lost device back. Items wait in the queue meanwhile, so they expire and can be cancelled.
@@ -266,20 +284,23 @@ static bool reopen(sc_batcher *batcher)
         batcher->lost_ret = batcher->params.reopen(batcher->params.arg, &batcher->lost_err);
     else
         batcher->lost_ret = sc_fail(&batcher->lost_err, SC_EIO, "the device was lost");
-    batcher->lost = batcher->lost_ret < 0;
     batcher->reopen_at_ns = now_of(batcher) + REOPEN_PAUSE_NS;
-    return !batcher->lost;
+    return batcher->lost_ret >= 0;
 }
 
 // As serve(), for a device that was lost.
 static void recover(sc_batcher *batcher)
 {
+    batcher->busy++;
     pthread_mutex_unlock(&batcher->lock);
     bool good = reopen(batcher);
     pthread_mutex_lock(&batcher->lock);
+    batcher->busy--;
+    batcher->lost = !good;
     if (good) {
         batcher->stats.reopened++;
         sc_counter_add(batcher->meters.reopened, 1);
+        pthread_cond_broadcast(&batcher->wake_runner); // those that slept over it
         return;
     }
     struct sc_batch_list failed = take_all(batcher, SC_BATCH_RESULT_FAILED);
@@ -290,15 +311,16 @@ static void recover(sc_batcher *batcher)
 
 static void *run_thread(void *arg)
 {
-    sc_batcher *batcher = arg;
+    struct sc_batch_runner *runner = arg;
+    sc_batcher *batcher = runner->batcher;
     pthread_mutex_lock(&batcher->lock);
     while (!batcher->stopping) {
-        if (!batcher->queue.count)
+        if (!batcher->queue.count || (batcher->lost && batcher->busy))
             pthread_cond_wait(&batcher->wake_runner, &batcher->lock);
         else if (batcher->lost)
             recover(batcher);
         else
-            serve(batcher);
+            serve(runner);
     }
     pthread_mutex_unlock(&batcher->lock);
     return NULL;
@@ -344,6 +366,8 @@ static void *keeper_thread(void *arg)
 
 static void fill_params(struct sc_batcher_params *params)
 {
+    params->runners = params->runners > 0 ? params->runners : 1;
+    params->runners = params->runners < MOST_RUNNERS ? params->runners : MOST_RUNNERS;
     params->max_batch = params->max_batch > 0 ? params->max_batch : 1;
     params->max_queue = params->max_queue > 0 ? params->max_queue : 256;
     params->target_ns = params->target_ns > 0 ? params->target_ns : 100 * SC_NS_PER_MS;
@@ -362,17 +386,33 @@ static void init_lock(sc_batcher *batcher)
     pthread_condattr_destroy(&attr);
 }
 
-static bool start_threads(sc_batcher *batcher)
+static int open_runner(sc_batcher *batcher, int number)
 {
-    batcher->runner_started = pthread_create(&batcher->runner, NULL, run_thread, batcher) == 0;
-    batcher->keeper_started =
-        batcher->runner_started &&
-        pthread_create(&batcher->keeper, NULL, keeper_thread, batcher) == 0;
-    if (!batcher->keeper_started)
-        return false;
-    pthread_setname_np(batcher->runner, "batch-run");
+    struct sc_batch_runner *runner = &batcher->runners[number];
+    size_t most = (size_t)batcher->params.max_batch;
+    runner->batcher = batcher;
+    runner->turn.runner = number;
+    runner->batch = sc_try_calloc(most, sizeof(*runner->batch));
+    runner->work = sc_try_calloc(most, sizeof(*runner->work));
+    if (!runner->batch || !runner->work ||
+        pthread_create(&runner->thread, NULL, run_thread, runner))
+        return SC_ENOMEM;
+    runner->started = true;
+    pthread_setname_np(runner->thread, "batch-run");
+    return SC_OK;
+}
+
+static int open_threads(sc_batcher *batcher)
+{
+    int ret = SC_OK;
+    batcher->runners = sc_xcalloc((size_t)batcher->params.runners, sizeof(*batcher->runners));
+    for (int i = 0; ret >= 0 && i < batcher->params.runners; i++)
+        ret = open_runner(batcher, i);
+    if (ret < 0 || pthread_create(&batcher->keeper, NULL, keeper_thread, batcher))
+        return SC_ENOMEM;
+    batcher->keeper_started = true;
     pthread_setname_np(batcher->keeper, "batch-deadline");
-    return true;
+    return SC_OK;
 }
 
 int sc_batcher_open(sc_batcher **pbatcher, const struct sc_batcher_params *params, sc_err *err)
@@ -390,12 +430,10 @@ int sc_batcher_open(sc_batcher **pbatcher, const struct sc_batcher_params *param
     sc_batch_meters_open(&batcher->meters, params->metrics,
                          params->name ? params->name : "default");
     sc_gauge_set(batcher->meters.limit, batcher->limit.now);
-    size_t most = (size_t)batcher->params.max_batch;
-    batcher->batch = sc_try_calloc(most, sizeof(*batcher->batch));
-    batcher->work = sc_try_calloc(most, sizeof(*batcher->work));
-    if (!batcher->batch || !batcher->work || !start_threads(batcher)) {
+    if (open_threads(batcher) < 0) {
         sc_batcher_close(&batcher);
-        return sc_fail(err, SC_ENOMEM, "no memory or no thread for a batch of %zu", most);
+        return sc_fail(err, SC_ENOMEM, "no memory or no thread for batches of %d",
+                       params->max_batch);
     }
     *pbatcher = batcher;
     return SC_OK;
@@ -406,17 +444,20 @@ void sc_batcher_stop(sc_batcher *batcher)
     pthread_mutex_lock(&batcher->lock);
     batcher->stopping = true;
     struct sc_batch_list left = take_all(batcher, SC_BATCH_RESULT_CANCELLED);
-    pthread_cond_signal(&batcher->wake_runner);
+    pthread_cond_broadcast(&batcher->wake_runner);
     pthread_cond_signal(&batcher->wake_keeper);
     pthread_mutex_unlock(&batcher->lock);
     sc_err err = {0};
     sc_fail(&err, SC_ECANCELLED, "the model is being closed");
     complete_list(&left, SC_ECANCELLED, &err);
-    if (batcher->runner_started)
-        pthread_join(batcher->runner, NULL);
+    for (int i = 0; i < batcher->params.runners; i++) {
+        if (batcher->runners[i].started)
+            pthread_join(batcher->runners[i].thread, NULL);
+        batcher->runners[i].started = false;
+    }
     if (batcher->keeper_started)
         pthread_join(batcher->keeper, NULL);
-    batcher->runner_started = batcher->keeper_started = false;
+    batcher->keeper_started = false;
 }
 
 void sc_batcher_close(sc_batcher **pbatcher)
@@ -429,8 +470,11 @@ void sc_batcher_close(sc_batcher **pbatcher)
     pthread_cond_destroy(&batcher->wake_keeper);
     pthread_cond_destroy(&batcher->wake_runner);
     pthread_mutex_destroy(&batcher->lock);
-    free(batcher->work);
-    free(batcher->batch);
+    for (int i = 0; i < batcher->params.runners; i++) {
+        free(batcher->runners[i].work);
+        free(batcher->runners[i].batch);
+    }
+    free(batcher->runners);
     free(batcher);
 }
 

@@ -1,4 +1,4 @@
-// A dynamic batcher: one thread that runs what is queued when the device is free.
+// A dynamic batcher: runs what is queued when the device is free.
 //
 // Batches are formed late, from what waits at that moment: no delay is added when idle, and under
 // load batches grow by themselves. Three priorities; whoever has waited `ageing_ns` is served as the
@@ -8,14 +8,19 @@
 // measured leaves room below target_ns, and shrinks when two runs took longer than that.
 // Every item is completed exactly once.
 //
-// Two threads, both asleep when there is nothing to do: one runs, one keeps deadlines, so that a
-// waiting item expires at its deadline (to a millisecond on an idle machine) even while a long run
-// or a reopening is under way.
+// A GPU is one device, run by one thread. A CPU is several: where one run a core, side by side, gets
+// more done than one run over all cores, there are as many `runners`, each of which takes its own
+// batch when it is free; none waits for another.
+//
+// All threads sleep when there is nothing to do. One more keeps deadlines, so that a waiting item
+// expires at its deadline (to a millisecond on an idle machine) even while a long run or a reopening
+// is under way.
 //
 // Thread-safety: Safe, except that nobody may be inside or come when sc_batcher_close() is called;
 // sc_batcher_stop() is what may come in the middle. Nothing is locked while run(), reopen() and
-// done() are called. run() and reopen() are called on the running thread only, done() on either
-// thread or in the caller of submit (what it dropped), cancel and stop. done() must not block, and
+// done() are called. run() is called on as many threads at once as there are runners, reopen() on
+// one of them while no run() is under way; done() on any thread of the batcher or in the caller of
+// submit (what it dropped), cancel and stop. done() must not block, and
 // may submit and cancel, not stop or close.
 #pragma once
 
@@ -41,6 +46,11 @@ struct sc_batch_work {
     sc_err err; // likewise: why; starts empty
 };
 
+struct sc_batch_turn {
+    int runner; // which one: 0..runners - 1
+    bool alone; // when it began nothing else ran or waited: all cores are free
+};
+
 struct sc_batcher_params {
     const char *name; // label of the metrics, [A-Za-z0-9_.-]; copied; NULL = "default"
     // Runs count items. A negative return leaves no `out` behind. Of a batch of several that failed
@@ -48,9 +58,11 @@ struct sc_batcher_params {
     // batches stay at half that size. SC_EIO means that the device is lost: the batch fails, and
     // reopen() is called before the next run. Where that fails, what waits fails with its error, and
     // so does all that comes for a second, when it is tried again. NULL: all further items fail.
-    int (*run)(void *arg, struct sc_batch_work *work, int count, sc_err *err);
+    int (*run)(void *arg, const struct sc_batch_turn *turn, struct sc_batch_work *work,
+               int count, sc_err *err);
     int (*reopen)(void *arg, sc_err *err);
     void *arg;
+    int runners;         // runs at once, up to 64; 0 = 1
     int max_batch;       // 1 for static models; 0 = 1
     int max_queue;       // items waiting, all priorities; 0 = 256
     int64_t target_ns;   // a run should not take longer; 0 = 100 ms
@@ -76,9 +88,9 @@ struct sc_batch_request {
 
 // SC_ENOMEM (for max_batch, or no thread could be started).
 int sc_batcher_open(sc_batcher **pbatcher, const struct sc_batcher_params *params, sc_err *err);
-// What waits completes with SC_ECANCELLED in this call, a run under way ends first; submit fails
+// What waits completes with SC_ECANCELLED in this call, runs under way end first; submit fails
 // from then on. Every done() has returned afterwards, but those that other threads' cancel and
-// submit are in. Blocks for that run. A second call does nothing; one thread at a time.
+// submit are in. Blocks for those runs. A second call does nothing; one thread at a time.
 void sc_batcher_stop(sc_batcher *batcher);
 void sc_batcher_close(sc_batcher **pbatcher); // stops first
 
@@ -101,7 +113,7 @@ struct sc_batcher_stats {
     uint64_t failed;   // by run() or reopen()
     uint64_t reopened; // times that reopen() did well
     int waiting[SC_PRIORITIES];
-    int running;        // in the run under way
+    int running;        // in the runs under way
     int limit;          // largest batch now
     int64_t run_ns;     // moving average of a run; 0 = none yet
     uint64_t sizes[65]; // batches by size; 64 and more in the last

@@ -190,8 +190,7 @@ static int prove_batch(sc_model *model, int count, int otherwise, int64_t *ns, s
 }
 
 // Where the batch is open: two pictures, as exports are known that can only do one; and the largest
-// one if that is cheap, so that memory and kernels for it are there; not where lanes run pictures one
-// by one.
+// one if that is cheap, so that memory and kernels for it are there. Lanes run pictures one by one.
 static int prove_batches(sc_model *model, sc_err *err)
 {
     int most = model->info.max_batch;
@@ -199,7 +198,7 @@ static int prove_batches(sc_model *model, sc_err *err)
     if (model->contract.batch || most < 2)
         return SC_OK;
     int ret = prove_batch(model, 2, 1, &ns, err);
-    if (!ret && !model->lanes && model->info.max_batch > 2 && ns / 2 * most <= MAX_WARM_NS)
+    if (!ret && model->info.max_batch > 2 && ns / 2 * most <= MAX_WARM_NS)
         ret = prove_batch(model, most, 2, &ns, err);
     return ret;
 }

@@ -1,6 +1,7 @@
 // A detector ready to run: session, contract, preparation, labels.
 //
-// Thread-safety: sc_model_detect on one thread at a time; info is immutable after opening.
+// Thread-safety: sc_model_detect on one thread at a time, sc_model_detect_on on one a lane, all of them
+// beside each other; info is immutable after opening.
 #pragma once
 
 #include "vision/family.h"
@@ -30,7 +31,8 @@ struct sc_model_info {
     const char *name, *family, *path;
     int width, height; // of the input
     int batch;         // 0 = open
-    int max_batch;     // pictures one call is good for, in one run or on several lanes
+    int max_batch;     // pictures of a run; 1 where there are lanes
+    int lanes;         // pictures that may run side by side, one a lane; 0 = none
     int classes;
     const char *const *labels; // classes of them
     double threshold;
@@ -51,10 +53,14 @@ int sc_model_open(sc_model **pmodel, sc_onnx *onnx, const struct sc_model_params
 void sc_model_close(sc_model **pmodel);
 const struct sc_model_info *sc_model_get_info(const sc_model *model);
 
-// Any number of pictures, in runs of at most max_batch; a static batch is padded. On the CPU, several
-// pictures are run side by side on a thread each, which takes less than spreading each over all. views: one a frame,
-// NULL = whole pictures. out[i] is the caller's; all NULL on failure. Blocks. SC_EUNSUPPORTED (pixel
+// Any number of pictures, in runs of at most max_batch over all cores; a static batch is padded.
+// views: one a frame, NULL = whole pictures. out[i] is the caller's; all NULL on failure. Blocks. SC_EUNSUPPORTED (pixel
 // format), SC_EDATA (the model contradicts itself: other sizes than in its first run, a class
 // without a label), SC_EIO (device lost), SC_ENOMEM.
 int sc_model_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
                     int count, sc_detections **out, sc_err *err);
+
+// One picture on one core: several at once, each on a lane of its own (0..lanes - 1), get more done
+// than one after the other on all cores. Otherwise as sc_model_detect.
+int sc_model_detect_on(sc_model *model, int lane, const sc_frame *frame,
+                       const struct sc_view *view, sc_detections **out, sc_err *err);

@@ -2,9 +2,6 @@
 // (model_lanes.c).
 #pragma once
 
-#include <pthread.h>
-
-#include "base/pool.h"
 #include "vision/labels.h"
 #include "vision/model.h"
 
@@ -34,9 +31,7 @@ struct sc_model {
     bool checked;
     // Of whoever runs it.
     struct sc_model_lane wide;   // all threads in one run
-    struct sc_model_lane *lanes; // one thread each, NULL = none
-    int lane_count;
-    sc_pool *pool; // of all lanes but the caller's
+    struct sc_model_lane *lanes; // info.lanes of them, one thread each; NULL = none
 };
 
 // The model's preparation and candidates; its session comes first.
@@ -54,13 +49,10 @@ int sc_model_run(const sc_model *model, struct sc_model_lane *lane, int count,
                  struct sc_tensor *outputs, sc_err *err);
 // One run over `count` pictures, at most max_batch. Nothing is left in out on failure.
 int sc_model_detect_batch(const sc_model *model, struct sc_model_lane *lane,
-                          sc_frame *const *frames, const struct sc_view *views, int count,
+                          const sc_frame *const *frames, const struct sc_view *views, int count,
                           sc_detections **out, sc_err *err);
 
 // Lanes where they pay: on the CPU, for models of moderate size. `threads` as in the parameters.
 int sc_model_lanes_open(sc_model *model, sc_onnx *onnx, const struct sc_model_params *params,
                         sc_err *err);
 void sc_model_lanes_close(sc_model *model);
-// Several pictures, each in a run of its own, as many at once as there are lanes.
-int sc_model_lanes_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
-                          int count, sc_detections **out, sc_err *err);

@@ -218,7 +218,7 @@ static int read_all(const sc_model *model, struct sc_model_lane *lane,
 }
 
 int sc_model_detect_batch(const sc_model *model, struct sc_model_lane *lane,
-                          sc_frame *const *frames, const struct sc_view *views, int count,
+                          const sc_frame *const *frames, const struct sc_view *views, int count,
                           sc_detections **out, sc_err *err)
 {
     static const struct sc_view whole = {0};
@@ -244,26 +244,17 @@ int sc_model_detect_batch(const sc_model *model, struct sc_model_lane *lane,
     return ret;
 }
 
-// A run of all pictures where the model takes them so, else one after the other.
-static int detect_wide(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
-                       int count, sc_detections **out, sc_err *err)
-{
-    int most = model->contract.batch ? model->contract.batch : model->info.max_batch;
-    int ret = SC_OK;
-    for (int i = 0; !ret && i < count; i += most)
-        ret = sc_model_detect_batch(model, &model->wide, frames + i, views ? views + i : NULL,
-                                    count - i < most ? count - i : most, out + i, err);
-    return ret;
-}
-
 int sc_model_detect(sc_model *model, sc_frame *const *frames, const struct sc_view *views,
                     int count, sc_detections **out, sc_err *err)
 {
     sc_require(model && frames && out && count > 0);
     memset(out, 0, (size_t)count * sizeof(*out));
-    int ret = model->lanes && count > 1
-                  ? sc_model_lanes_detect(model, frames, views, count, out, err)
-                  : detect_wide(model, frames, views, count, out, err);
+    int most = model->contract.batch ? model->contract.batch : model->info.max_batch;
+    int ret = SC_OK;
+    for (int i = 0; !ret && i < count; i += most)
+        ret = sc_model_detect_batch(model, &model->wide, (const sc_frame *const *)frames + i,
+                                    views ? views + i : NULL,
+                                    count - i < most ? count - i : most, out + i, err);
     for (int i = 0; ret < 0 && i < count; i++)
         sc_detections_unref(&out[i]);
     return ret;

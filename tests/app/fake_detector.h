@@ -118,13 +118,14 @@ static inline void fake_pass_gate(struct fake_runtime *rt)
 }
 
 // Two boxes a picture, of scores 0.9 and 0.3; the first one's x1 is the frame's number.
-static inline int fake_detect(void *detector, sc_frame *const *frames,
+static inline int fake_detect(void *detector, int lane, sc_frame *const *frames,
                               const struct sc_view *views, int count, sc_detections **out,
                               sc_err *err)
 {
     struct fake_model *model = detector;
     struct fake_runtime *rt = model->runtime;
     (void)views;
+    (void)lane;
     fake_pass_gate(rt);
     sc_clock_sleep(rt->run_ns);
     atomic_fetch_add(&rt->runs, 1);

@@ -73,8 +73,10 @@ static inline int rig_judge(struct rig *rig, struct sc_batch_work *work, int cou
     return SC_OK;
 }
 
-static inline int rig_run(void *arg, struct sc_batch_work *work, int count, sc_err *err)
+static inline int rig_run(void *arg, const struct sc_batch_turn *turn,
+                          struct sc_batch_work *work, int count, sc_err *err)
 {
+    (void)turn;
     struct rig *rig = arg;
     pthread_mutex_lock(&rig->lock);
     rig->running = count;

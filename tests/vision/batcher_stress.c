@@ -22,8 +22,10 @@ struct stress {
     sc_batcher *batcher;
     atomic_uint seed;
     atomic_long answered, cancelled;
-    atomic_int inside, lost;
-    atomic_bool broken; // a run while another is under way, or on a lost device
+    int runners;
+    atomic_int inside, alone, lost;
+    atomic_uint taken;  // a bit for each runner inside
+    atomic_bool broken; // more runs than runners, the same twice, or one on a reopened device
     struct item *items; // THREADS * EACH
 };
 
@@ -41,10 +43,17 @@ static uint32_t next_random(uint32_t *seed)
     return *seed;
 }
 
-static int run(void *arg, struct sc_batch_work *work, int count, sc_err *err)
+static int run(void *arg, const struct sc_batch_turn *turn, struct sc_batch_work *work,
+               int count, sc_err *err)
 {
     struct stress *stress = arg;
-    if (atomic_fetch_add(&stress->inside, 1) || atomic_load(&stress->lost))
+    unsigned bit = 1U << turn->runner;
+    int inside = atomic_fetch_add(&stress->inside, 1);
+    bool second = turn->alone && atomic_fetch_add(&stress->alone, 1);
+    // Of several runners, some may begin before the batcher has heard of the loss.
+    bool knew = stress->runners == 1 && atomic_load(&stress->lost);
+    if (inside >= stress->runners || second || knew ||
+        atomic_fetch_or(&stress->taken, bit) & bit)
         atomic_store(&stress->broken, true);
     int ret = SC_OK;
     for (int i = 0; i < count; i++) {
@@ -62,6 +71,8 @@ static int run(void *arg, struct sc_batch_work *work, int count, sc_err *err)
         atomic_store(&stress->lost, 1);
     if (((struct item *)work[0].in)->luck % 16 == 3)
         sc_clock_sleep(200000); // let a queue build up
+    atomic_fetch_sub(&stress->alone, turn->alone);
+    atomic_fetch_and(&stress->taken, ~bit);
     atomic_fetch_sub(&stress->inside, 1);
     return ret < 0 ? sc_fail(err, ret, "as scripted") : ret;
 }
@@ -70,6 +81,8 @@ static int reopen(void *arg, sc_err *err)
 {
     struct stress *stress = arg;
     (void)err;
+    if (atomic_load(&stress->inside))
+        atomic_store(&stress->broken, true);
     atomic_store(&stress->lost, 0);
     return SC_OK;
 }
@@ -147,11 +160,16 @@ static void check_totals(struct stress *stress, long refused, bool in_the_middle
     assert_int_equal(stats.running + stats.waiting[0] + stats.waiting[1] + stats.waiting[2], 0);
 }
 
-static void stress_batcher(bool in_the_middle)
+static void stress_batcher(int runners, bool in_the_middle)
 {
-    struct stress stress = {.items = sc_xcalloc(THREADS * EACH, sizeof(struct item))};
-    struct sc_batcher_params params = {
-        .run = run, .reopen = reopen, .arg = &stress, .max_batch = 16, .max_queue = 24};
+    struct stress stress = {.items = sc_xcalloc(THREADS * EACH, sizeof(struct item)),
+                            .runners = runners};
+    struct sc_batcher_params params = {.run = run,
+                                       .reopen = reopen,
+                                       .arg = &stress,
+                                       .runners = runners,
+                                       .max_batch = 16,
+                                       .max_queue = 24};
     struct submitter submitters[THREADS];
     long refused = 0;
     assert_int_equal(sc_batcher_open(&stress.batcher, &params, NULL), SC_OK);
@@ -175,13 +193,15 @@ static void stress_batcher(bool in_the_middle)
 static void test_each_item_is_answered_once(void **state)
 {
     (void)state;
-    stress_batcher(false);
+    stress_batcher(1, false);
+    stress_batcher(3, false);
 }
 
 static void test_stopped_in_the_middle(void **state)
 {
     (void)state;
-    stress_batcher(true);
+    stress_batcher(1, true);
+    stress_batcher(3, true);
 }
 
 int main(void)

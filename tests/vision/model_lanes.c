@@ -1,10 +1,13 @@
-// Pictures shared out to lanes get the answers that they get alone.
-#include "base/pool.h"
+// Pictures on lanes get the answers that they get alone.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
 #include "media/reader.h"
 #include "onnx.h"
-#include "vision/model.h"
+#include "vision/model_batch.h"
 
-#define FRAMES 13 // odd: the lanes do not get equally many
+#define FRAMES 13
 
 struct fixture {
     sc_onnx *onnx;
@@ -67,7 +70,26 @@ static void assert_same(const sc_detections *a, const sc_detections *b)
     }
 }
 
-static void many_get_what_one_gets(void **state)
+// On two lanes at once, from as many threads.
+struct walker {
+    struct fixture *f;
+    int lane;
+    sc_detections **found;
+    int ret;
+    sc_err err;
+};
+
+static void *walk(void *arg)
+{
+    struct walker *w = arg;
+    static const struct sc_view whole = {0};
+    for (int i = w->lane; i < FRAMES && !w->ret; i += 2)
+        w->ret = sc_model_detect_on(w->f->model, w->lane, w->f->frames[i], &whole, &w->found[i],
+                                    &w->err);
+    return NULL;
+}
+
+static void lanes_get_what_one_gets(void **state)
 {
     (void)state;
     struct fixture f = {0};
@@ -76,15 +98,24 @@ static void many_get_what_one_gets(void **state)
     NEED_MEDIA("bottle-detection.mp4");
     open_model(&f, 3);
     read_frames(&f, MEDIA_DIR "/bottle-detection.mp4");
-    assert_true(sc_model_get_info(f.model)->max_batch > 1);
-    sc_detections *many[FRAMES], *one;
-    assert_int_equal(sc_model_detect(f.model, f.frames, NULL, FRAMES, many, &err), SC_OK);
+    assert_int_equal(sc_model_get_info(f.model)->lanes, 3);
+    assert_int_equal(sc_model_get_info(f.model)->max_batch, 1);
+    sc_detections *many[FRAMES] = {0}, *one;
+    struct walker walkers[2];
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        walkers[i] = (struct walker){.f = &f, .lane = i, .found = many};
+        pthread_create(&threads[i], NULL, walk, &walkers[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(walkers[i].ret, SC_OK);
+    }
     int found = 0;
     for (int i = 0; i < FRAMES; i++) {
         assert_int_equal(sc_model_detect(f.model, &f.frames[i], NULL, 1, &one, &err), SC_OK);
         assert_same(one, many[i]);
-        assert_int_equal(many[i]->batch, FRAMES);
-        assert_int_equal(one->batch, 1);
+        assert_int_equal(many[i]->batch, 1);
         found += one->count;
         sc_detections_unref(&one);
         sc_detections_unref(&many[i]);
@@ -93,8 +124,8 @@ static void many_get_what_one_gets(void **state)
     close_all(&f);
 }
 
-// A crop beside the picture fails; whatever others found is given back, and the next call is well.
-static void one_failure_fails_all(void **state)
+// A view that cannot be fails alone, and leaves nothing behind that the next picture shows.
+static void failure_of_one_is_its_own(void **state)
 {
     (void)state;
     struct fixture f = {0};
@@ -103,25 +134,80 @@ static void one_failure_fails_all(void **state)
     NEED_MEDIA("bottle-detection.mp4");
     open_model(&f, 2);
     read_frames(&f, MEDIA_DIR "/bottle-detection.mp4");
-    struct sc_view views[FRAMES] = {0};
-    views[FRAMES / 2].rotation = 45;
-    sc_detections *out[FRAMES];
-    assert_int_equal(sc_model_detect(f.model, f.frames, views, FRAMES, out, &err), SC_EARG);
+    struct sc_view view = {.rotation = 45};
+    sc_detections *out = NULL, *again = NULL;
+    assert_int_equal(sc_model_detect_on(f.model, 1, f.frames[0], &view, &out, &err), SC_EARG);
     assert_true(err.text[0]);
-    for (int i = 0; i < FRAMES; i++)
-        assert_null(out[i]);
-    views[FRAMES / 2].rotation = 0;
-    assert_int_equal(sc_model_detect(f.model, f.frames, views, FRAMES, out, &err), SC_OK);
-    for (int i = 0; i < FRAMES; i++)
-        sc_detections_unref(&out[i]);
+    assert_null(out);
+    view.rotation = 0;
+    assert_int_equal(sc_model_detect_on(f.model, 1, f.frames[0], &view, &out, &err), SC_OK);
+    assert_int_equal(sc_model_detect_on(f.model, 0, f.frames[0], &view, &again, &err), SC_OK);
+    assert_same(out, again);
+    sc_detections_unref(&out);
+    sc_detections_unref(&again);
+    close_all(&f);
+}
+
+// Through the batcher: all lanes at work, each picture answered with what is its own.
+struct answers {
+    atomic_int left, failed;
+    sc_detections *of[FRAMES];
+};
+
+struct ask {
+    struct answers *answers;
+    struct sc_model_item item;
+    int number;
+};
+
+static void answered(void *arg, int ret, void *out, const sc_err *err)
+{
+    struct ask *ask = arg;
+    (void)err;
+    ask->answers->of[ask->number] = out;
+    atomic_fetch_add(&ask->answers->failed, ret != SC_OK);
+    atomic_fetch_sub(&ask->answers->left, 1);
+}
+
+static void batcher_keeps_all_lanes_busy(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    sc_err err = {0};
+    NEED_MEDIA("yolox_nano.onnx");
+    NEED_MEDIA("bottle-detection.mp4");
+    open_model(&f, 2);
+    read_frames(&f, MEDIA_DIR "/bottle-detection.mp4");
+    sc_batcher *batcher = NULL;
+    struct answers answers = {.left = FRAMES};
+    struct ask asks[FRAMES];
+    assert_int_equal(sc_model_batcher_open(&batcher, f.model, NULL, NULL, &err), SC_OK);
+    for (int i = 0; i < FRAMES; i++) {
+        asks[i] = (struct ask){.answers = &answers, .item.frame = f.frames[i], .number = i};
+        struct sc_batch_request request = {
+            .in = &asks[i].item, .done = answered, .arg = &asks[i]};
+        assert_int_equal(sc_batcher_submit(batcher, &request, NULL, NULL, &err), SC_OK);
+    }
+    while (atomic_load(&answers.left))
+        usleep(1000);
+    assert_int_equal(atomic_load(&answers.failed), 0);
+    for (int i = 0; i < FRAMES; i++) {
+        sc_detections *one;
+        assert_int_equal(sc_model_detect(f.model, &f.frames[i], NULL, 1, &one, &err), SC_OK);
+        assert_same(one, answers.of[i]);
+        sc_detections_unref(&one);
+        sc_detections_unref(&answers.of[i]);
+    }
+    sc_batcher_close(&batcher);
     close_all(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_get_what_one_gets),
-        cmocka_unit_test(one_failure_fails_all),
+        cmocka_unit_test(lanes_get_what_one_gets),
+        cmocka_unit_test(failure_of_one_is_its_own),
+        cmocka_unit_test(batcher_keeps_all_lanes_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

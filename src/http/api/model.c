@@ -97,10 +97,11 @@ static void add_instance(json_t *json, const sc_instance *instance)
     char device[24];
     json_object_update_new(
         json,
-        json_pack("{s:I, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:o}",
+        json_pack("{s:I, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:o}",
                   "generation", (json_int_t)info->generation, "family", info->family, "width",
-                  info->width, "height", info->height, "max_batch", info->max_batch, "classes",
-                  info->classes, "label_count", info->labels ? info->classes : 0, "threshold",
+                  info->width, "height", info->height, "max_batch", info->max_batch, "lanes",
+                  info->lanes, "classes", info->classes, "label_count",
+                  info->labels ? info->classes : 0, "threshold",
                   sc_api_number(round(info->threshold * 1e6) / 1e6), "provider",
                   sc_instance_provider(instance), "device",
                   sc_api_device(instance, device, sizeof(device)), "provider_reason",

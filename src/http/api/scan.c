@@ -42,7 +42,8 @@ sc_scan *sc_scan_new(const struct sc_scan_params *params)
     sc_video_ref(params->video);
     sc_instance_ref(params->instance);
     scan->cancel = sc_cancel_new(NULL);
-    scan->window = 2 * (size_t)sc_instance_get_info(params->instance)->max_batch;
+    const struct sc_instance_info *info = sc_instance_get_info(params->instance);
+    scan->window = 2 * (size_t)(info->lanes > info->max_batch ? info->lanes : info->max_batch);
     if (scan->window < WINDOW_MIN)
         scan->window = WINDOW_MIN;
     scan->slots = sc_xcalloc(scan->window, sizeof(*scan->slots));
