@@ -1,0 +1,164 @@
+// A live stream as a whole: a source, what is done to its pictures, and where they go.
+//
+//   input -> decode -> pace -> detect -> track -> camera -> render -> encode -> outputs
+//       \--------- sound, as it came ----------------------------------------/
+//                                   \-> lines        render -> viewers (MJPEG)
+//
+// Made of stages (pipeline/graph.h) by what the parameters ask for; what is not asked for is not there.
+// The source comes back and the outputs come back on their own; the stream ends when a file ends, when
+// the source is given up, when nothing is left that takes its pictures, or when it is stopped.
+//
+// Late rule. From a file that only goes to files, nothing is late: everything waits for the slowest stage
+// and every picture is detected. Otherwise the stream keeps the source's time: a picture waits for its
+// detections for `delay_ns`, and when it has waited so long it goes on with what the tracker expects; the
+// model gets the newest picture whenever it is free. Pictures that the encoder has no time for are
+// left out, oldest first.
+//
+// Thread-safety: open and close are one thread's; the rest is safe in between.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "media/live_input.h"
+#include "media/live_output.h"
+#include "pipeline/graph.h"
+#include "vision/camera.h"
+#include "vision/tracker.h"
+
+typedef struct sc_batcher sc_batcher; // vision/batcher.h
+
+#define SC_LIVE_OUTPUTS 8 // at most
+
+// A model, ready to run; everything outlives the stream.
+struct sc_live_model {
+    sc_batcher *batcher; // takes struct sc_model_item
+    const char *name;
+    const char *const *labels; // classes of them, NULL = numbers
+    int classes;
+    double threshold;
+};
+
+// The camera as users say it: "follow=ball,aspect=16:9,zoom=2". Names are the model's labels.
+struct sc_live_camera {
+    bool on;
+    char follow[256]; // "" or "action" = the action's middle; "track:7"; else classes, by '+'
+    double aspect;    // 0 = the picture's
+    double zoom;      // most; 0 = 2
+    int64_t ahead_ns; // 0 = as far as the delay allows
+};
+// key=value, by commas: follow, aspect (W:H or a number), zoom (1..32), ahead (such as 500ms).
+// SC_EARG: err says which key and what is allowed.
+int sc_live_camera_parse(struct sc_live_camera *camera, const char *text, sc_err *err);
+
+// Zero is the default everywhere but in input. All is copied, but what `model`, `pool`, `log` point to.
+struct sc_live_params {
+    const char *name; // for logs and figures; NULL = "live"
+    struct sc_live_input_params input;
+    const char *outputs[SC_LIVE_OUTPUTS]; // as media/live_output.h names them; the first NULL ends it
+    const char *lines;                    // JSON lines of detections: a file, or "-"; NULL = none
+    struct sc_live_model model;           // without a batcher nothing is detected
+    double threshold;                     // 0 = the model's
+    bool track;                           // the camera turns it on where it follows a track
+    enum sc_tracker_kind tracker;
+    struct sc_live_camera camera;
+    bool overlay; // boxes and labels, drawn on the picture
+    // The picture that is encoded.
+    int width, height; // 0 = the source's (the camera's: the source's height); one 0 = by aspect
+    double fps;        // at most; 0 = the source's
+    const char *codec; // libavcodec's name of the encoder; NULL = "libx264"
+    const char *preset;
+    int64_t bitrate; // bits a second; 0 = by size for what goes over the net, by quality for files
+    bool no_sound;
+    bool realtime;    // keep the source's time, also from a file to files
+    int64_t delay_ns; // a picture waits for its detections so long; 0 = 200 ms
+    bool viewers;     // sc_live_view() may be called
+    int quality;      // of the viewers' JPEG; 0 = 85
+    sc_pool *pool;    // of the stages; NULL = one of its own
+    const char *trace_path;
+    sc_log *log;
+    // Called once, on a thread of the stream, when it has ended. It may signal, and calls nothing here.
+    void (*on_end)(void *arg);
+    void *arg;
+};
+
+typedef struct sc_live sc_live;
+
+// Checks everything that can be known without the source. SC_EARG (err names the field: "input",
+// "outputs", "camera", "size", ..), SC_EUNSUPPORTED, SC_EDENIED and others for a file that cannot be
+// written. On failure *plive is NULL. Does not wait for the source.
+int sc_live_open(sc_live **plive, const struct sc_live_params *params, sc_err *err);
+
+// Ends it early but well: what is encoded is written. Returns at once.
+void sc_live_stop(sc_live *live);
+// Waits for the end, at most timeout_ms (< 0 = for ever). SC_OK: the source has ended, or it was stopped;
+// SC_EAGAIN: it runs; else why it failed.
+int sc_live_wait(sc_live *live, int timeout_ms, sc_err *err);
+// Cuts what still runs. NULL and &NULL allowed.
+void sc_live_close(sc_live **plive);
+
+// --- state ------------------------------------------------------------------------------------
+
+enum sc_live_phase {
+    SC_LIVE_PHASE_STARTING,     // connecting to the source for the first time
+    SC_LIVE_PHASE_RUNNING,      // pictures come
+    SC_LIVE_PHASE_RECONNECTING, // they came, the source was lost
+    SC_LIVE_PHASE_STOPPING,
+    SC_LIVE_PHASE_ENDED, // at the source's end, or stopped
+    SC_LIVE_PHASE_FAILED,
+};
+const char *sc_live_phase_name(enum sc_live_phase phase); // "starting", ...
+
+struct sc_live_status {
+    enum sc_live_phase phase;
+    char reason[512];  // why it reconnects or failed, without secrets; ""
+    int attempt;       // of reconnecting
+    int64_t uptime_ns; // since open
+    // The source's picture; zero before it is known.
+    char codec[32];
+    int width, height;
+    double fps;
+    bool sound, live;
+    // What leaves.
+    int out_width, out_height;
+    double out_fps;     // over the last two seconds
+    int64_t frames;     // decoded
+    int64_t encoded;    // pictures encoded
+    int64_t late;       // pictures left out because they were late
+    int64_t reconnects; // of the source
+    int64_t damaged;    // packets and pictures
+    // Detection.
+    int64_t detected;       // pictures that the model saw
+    int64_t detect_late;    // results that came after their picture had gone on
+    double detect_fps;      // over the last two seconds
+    int64_t detect_p50_ns;  // from the picture's turn to its result
+    int objects;            // in the last picture
+    int64_t objects_so_far; // ids given by the tracker
+    // From arrival (or, paced, from a picture's turn) to encoded.
+    int64_t latency_p50_ns, latency_p95_ns;
+    int viewers;
+    int output_count;
+    struct {
+        char url[256]; // secrets hidden
+        struct sc_live_output_info info;
+    } outputs[SC_LIVE_OUTPUTS];
+};
+void sc_live_get_status(sc_live *live, struct sc_live_status *status);
+// The graph's own figures; to be released.
+void sc_live_get_graph_stats(sc_live *live, struct sc_graph_stats *stats);
+
+// --- viewers ----------------------------------------------------------------------------------
+
+typedef struct sc_live_viewer sc_live_viewer;
+
+// Each picture as JPEG, made once for all viewers. take() runs on a thread of the stream, must not block
+// (a slow viewer skips pictures), and may keep a reference. NULL jpeg: the stream has ended; the last
+// call. While it is not yet running nothing comes. SC_EUNSUPPORTED: params.viewers was not set.
+int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
+                 void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
+                 sc_err *err);
+// No call afterwards. Before the stream is closed; NULL and &NULL allowed. Not from take().
+void sc_live_unview(sc_live_viewer **pviewer);
