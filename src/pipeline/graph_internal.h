@@ -153,9 +153,9 @@ enum sc_step {
 };
 // What the stage does next. *in is set for PUSH and ENDED, *wait for NONE.
 enum sc_step sc_stage_pick(const sc_stage *stage, int *in, enum sc_wait *wait);
-// The stage behind this one that holds an input and waits for another that only this one can
-// bring; NULL = none.
-sc_stage *sc_stage_awaited_by(const sc_stage *stage);
+// For one that waits for room: the stage whose held input fills a link as far as relief goes, while it
+// waits for what only this one can bring; NULL = none.
+sc_stage *sc_stage_exhausted_by(const sc_stage *stage);
 
 // graph_end.c; the lock is held --------------------------------------------------------------
 // Only close is left for the stage; reason counts what still comes to it.

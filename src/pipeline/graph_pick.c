@@ -12,17 +12,18 @@ static bool starves_on(const sc_stage *stage, int in)
     return false;
 }
 
-// Follows links that are empty to stages that do nothing: if something is on its way already, it
-// is worth waiting for.
+// The stage that holds an input and waits for another that only this one can bring. Follows links
+// that are empty to stages that do nothing: what is on its way already is worth waiting for.
+static sc_stage *awaited_by(const sc_stage *stage);
 static sc_stage *awaited_over(const sc_link *link)
 {
     sc_stage *to = link->to;
     if (link->count || link->closed || to->turn != SC_TURN_IDLE)
         return NULL;
-    return starves_on(to, link->in) ? to : sc_stage_awaited_by(to);
+    return starves_on(to, link->in) ? to : awaited_by(to);
 }
 
-sc_stage *sc_stage_awaited_by(const sc_stage *stage)
+static sc_stage *awaited_by(const sc_stage *stage)
 {
     if (!stage->graph->holds)
         return NULL;
@@ -36,19 +37,52 @@ sc_stage *sc_stage_awaited_by(const sc_stage *stage)
     return NULL;
 }
 
-static bool all_have_room(const sc_stage *stage, size_t times)
+static bool is_full(const sc_link *link)
 {
-    for (int out = 0; out < stage->out_count; out++)
-        for (const sc_link *link = stage->out[out]; link; link = link->next_of_out)
-            if (link->policy == SC_LINK_WAIT && sc_link_full(link, times))
+    return link->policy == SC_LINK_WAIT && sc_link_full(link, 1);
+}
+
+// Whether the link is full because of what the holder holds, not because someone is slow.
+static bool is_held_up_by(const sc_link *link, const sc_stage *holder)
+{
+    const sc_stage *to = link->to;
+    if (to->turn != SC_TURN_IDLE)
+        return false;
+    if (to == holder)
+        return to->held[link->in];
+    for (int out = 0; out < to->out_count; out++)
+        for (const sc_link *next = to->out[out]; next; next = next->next_of_out)
+            if (is_full(next) && is_held_up_by(next, holder))
+                return true;
+    return false;
+}
+
+// *exhausted is set to the holder that a link has grown for as far as it may.
+static bool has_room(const sc_stage *stage, sc_stage **exhausted)
+{
+    sc_stage *holder = NULL;
+    for (int out = 0; out < stage->out_count; out++) {
+        for (const sc_link *link = stage->out[out]; link; link = link->next_of_out) {
+            if (!is_full(link))
+                continue;
+            if (!holder)
+                holder = awaited_by(stage);
+            if (!holder || !is_held_up_by(link, holder))
                 return false;
+            if (sc_link_full(link, SC_LINK_RELIEF)) {
+                *exhausted = holder;
+                return false;
+            }
+        }
+    }
     return true;
 }
 
-static bool has_room(const sc_stage *stage)
+sc_stage *sc_stage_exhausted_by(const sc_stage *stage)
 {
-    return all_have_room(stage, 1) ||
-           (all_have_room(stage, SC_LINK_RELIEF) && sc_stage_awaited_by(stage));
+    sc_stage *holder = NULL;
+    has_room(stage, &holder);
+    return holder;
 }
 
 // The input whose first item has the lowest time, of those that may be given; -1 = none.
@@ -122,7 +156,8 @@ enum sc_step sc_stage_pick(const sc_stage *stage, int *in, enum sc_wait *wait)
     if (!stage->opened)
         return stage->waiting && !stage->woken ? SC_STEP_NONE : SC_STEP_OPEN;
     enum sc_step step = next_step(stage, in, wait);
-    if (step != SC_STEP_NONE && !has_room(stage)) {
+    sc_stage *holder = NULL;
+    if (step != SC_STEP_NONE && !has_room(stage, &holder)) {
         *wait = SC_WAIT_ROOM;
         return SC_STEP_NONE;
     }

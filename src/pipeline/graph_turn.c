@@ -15,12 +15,12 @@ static void run_on_pool(void *arg)
     pthread_mutex_unlock(&graph->lock);
 }
 
-// It has no turn now. A stage that is awaited waits for room only where the relief is used up.
+// It gets no turn now.
 static void stay_idle(sc_stage *stage, enum sc_wait wait)
 {
     if (wait != stage->wait)
         sc_stage_account(stage, wait, sc_clock_now());
-    sc_stage *holder = wait == SC_WAIT_ROOM ? sc_stage_awaited_by(stage) : NULL;
+    sc_stage *holder = wait == SC_WAIT_ROOM ? sc_stage_exhausted_by(stage) : NULL;
     if (holder) {
         holder->over_limit = true;
         sc_stage_consider(holder);

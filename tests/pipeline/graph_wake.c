@@ -15,7 +15,7 @@
 // Counts; never ends by itself.
 struct sleeper {
     sc_stage *stage;
-    atomic_int pulls, wokens;
+    atomic_int opens, pulls, wokens;
     atomic_bool asked, missed; // asked: by a thread that wakes
     int64_t woken_at[8];
 };
@@ -72,6 +72,35 @@ static void test_sleeps_until_woken(void **state)
         fake_wait_for(&s.wokens, i);
         fake_wait_for(&s.pulls, i + 1); // goes on where it had nothing
     }
+    sc_graph_close(&graph);
+}
+
+static int open_when_woken(void *self, sc_stage *stage, sc_err *err)
+{
+    (void)err;
+    struct sleeper *s = self;
+    s->stage = stage;
+    return atomic_fetch_add(&s->opens, 1) ? SC_OK : SC_EAGAIN;
+}
+
+static void test_open_is_tried_again_when_woken(void **state)
+{
+    (void)state;
+    static const struct sc_stage_ops ops = {
+        .kind = "late", .open = open_when_woken, .pull = sleeper_pull};
+    struct sleeper s = {0};
+    sc_stage *stage;
+    sc_graph *graph = fake_graph(NULL);
+    struct sc_stage_params params = {.ops = &ops, .self = &s, .out = {&fake_type}};
+    assert_int_equal(sc_graph_add(graph, &params, &stage, NULL), SC_OK);
+    assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
+    fake_wait_for(&s.opens, 1);
+    sc_clock_sleep(10 * MS);
+    assert_int_equal(s.opens, 1);
+    assert_int_equal(s.pulls, 0);
+    sc_stage_wake(stage);
+    fake_wait_for(&s.pulls, 1);
+    assert_int_equal(s.opens, 2);
     sc_graph_close(&graph);
 }
 
@@ -384,8 +413,9 @@ static const struct sc_stage_ops demux_ops = {
 static const struct sc_stage_ops mux_ops = {
     .kind = "mux", .open = mux_open, .push = mux_push, .ended = mux_ended};
 
-// demux -> filter -> mux for pictures, demux -> mux for sound.
-static int run_mux(struct mux *mux, int apart, int count, sc_err *err)
+// demux -> filter -> mux for pictures, demux -> mux for sound; and a recorder of pictures beside,
+// which is slow and must not be flooded for the mux's sake.
+static int run_mux(struct mux *mux, int apart, int count, struct fake *recorder, sc_err *err)
 {
     struct demux demux = {.apart = apart, .count = count};
     struct fake filter = {0};
@@ -401,8 +431,16 @@ static int run_mux(struct mux *mux, int apart, int count, sc_err *err)
     fake_link(graph, between, to, SC_LINK_WAIT, 4);
     struct sc_link_params sound = {.from = from, .out = 1, .to = to, .in = 1, .max_items = 4};
     assert_int_equal(sc_graph_link(graph, &sound, NULL), SC_OK);
+    if (recorder)
+        fake_link(graph, from, fake_add(graph, "recorder", recorder, 1, 0, true, false),
+                  SC_LINK_WAIT, 2);
     assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
     int ret = sc_graph_wait(graph, 10000, err);
+    struct sc_graph_stats stats;
+    sc_graph_get_stats(graph, &stats);
+    if (recorder)
+        assert_int_equal(stats.links[3].most_items, 2);
+    sc_graph_stats_release(&stats);
     sc_graph_close(&graph);
     assert_int_equal(fake_live(), 0);
     return ret;
@@ -414,9 +452,19 @@ static void test_sound_and_picture_far_apart(void **state)
     static const int aparts[] = {1, 3, 8, 30, 60};
     for (size_t i = 0; i < SC_COUNT(aparts); i++) {
         struct mux mux = {0};
-        assert_int_equal(run_mux(&mux, aparts[i], 480, NULL), SC_OK);
+        assert_int_equal(run_mux(&mux, aparts[i], 480, NULL, NULL), SC_OK);
         assert_int_equal(mux.got[0] + mux.got[1], 480);
     }
+}
+
+static void test_slow_reader_beside_keeps_its_bound(void **state)
+{
+    (void)state;
+    struct mux mux = {0};
+    struct fake recorder = {.step_ns = MS / 2};
+    assert_int_equal(run_mux(&mux, 40, 400, &recorder, NULL), SC_OK);
+    assert_int_equal(mux.got[0] + mux.got[1], 400);
+    assert_int_equal(recorder.seen, 200);
 }
 
 static void test_too_far_apart_is_an_error(void **state)
@@ -424,7 +472,7 @@ static void test_too_far_apart_is_an_error(void **state)
     (void)state;
     struct mux mux = {0};
     sc_err err = {0};
-    assert_int_equal(run_mux(&mux, 1000, 4000, &err), SC_ELIMIT);
+    assert_int_equal(run_mux(&mux, 1000, 4000, NULL, &err), SC_ELIMIT);
     assert_memory_equal(err.text, "mux: ", 5);
 }
 
@@ -432,6 +480,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sleeps_until_woken),
+        cmocka_unit_test(test_open_is_tried_again_when_woken),
         cmocka_unit_test(test_no_wake_is_lost),
         cmocka_unit_test(test_waker_outlives_the_graph),
         cmocka_unit_test(test_timer),
@@ -439,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_async_stage_is_cancelled),
         cmocka_unit_test(test_put_back_until_woken),
         cmocka_unit_test(test_sound_and_picture_far_apart),
+        cmocka_unit_test(test_slow_reader_beside_keeps_its_bound),
         cmocka_unit_test(test_too_far_apart_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
