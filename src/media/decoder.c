@@ -1,11 +1,8 @@
 #include "media/decoder.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <string.h>
-
 #include "base/mem.h"
 #include "base/pool.h"
+#include "media/codec_owner.h"
 #include "media/index_internal.h"
 #include "media/source.h"
 
@@ -16,55 +13,14 @@
 struct sc_decoder {
     AVCodecContext *ctx;
     sc_index *index;
-    sc_buffers *buffers;        // NULL: libavcodec's own
-    atomic_int_fast64_t errors; // complaints, from any of the decoder's threads
+    struct sc_codec_owner owner; // counts the errors
 };
-
-// libavcodec tells of concealed damage in its log only. Our contexts, and the copies that frame
-// threads make of them, carry the decoder in `opaque`; others carry NULL.
-static void count_complaint(void *object, int level, const char *fmt, va_list ap)
-{
-    (void)ap;
-    bool complaint = level <= AV_LOG_ERROR || !strncmp(fmt, "concealing", 10);
-    if (!complaint || !object || *(const AVClass **)object != avcodec_get_class())
-        return;
-    sc_decoder *dec = ((AVCodecContext *)object)->opaque;
-    if (dec)
-        atomic_fetch_add_explicit(&dec->errors, 1, memory_order_relaxed);
-}
-
-static void listen_to_log(void)
-{
-    av_log_set_callback(count_complaint);
-}
-
-static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
-{
-    const sc_decoder *dec = ctx->opaque;
-    if (!(ctx->codec->capabilities & AV_CODEC_CAP_DR1))
-        return avcodec_default_get_buffer2(ctx, frame, flags);
-    return sc_buffers_get(dec->buffers, ctx, frame);
-}
-
-static void use_buffers(sc_decoder *dec, sc_buffers *buffers)
-{
-    dec->buffers = sc_buffers_ref(buffers);
-    dec->ctx->get_buffer2 = get_buffer;
-#if LIBAVCODEC_VERSION_MAJOR < 60 // deprecated there, yet without it one thread makes all calls
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    dec->ctx->thread_safe_callbacks = 1;
-#pragma GCC diagnostic pop
-#endif
-}
 
 int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_buffers *buffers,
                     sc_err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const AVCodec *codec = avcodec_find_decoder(index->par->codec_id);
     *pdec = NULL;
-    pthread_once(&once, listen_to_log);
     if (!codec)
         return sc_fail(err, SC_EUNSUPPORTED, "no decoder for %s in this FFmpeg",
                        index->header->codec_name);
@@ -74,9 +30,7 @@ int sc_decoder_open(sc_decoder **pdec, sc_index *index, int threads, sc_buffers 
     int ret = dec->ctx ? avcodec_parameters_to_context(dec->ctx, index->par) : AVERROR(ENOMEM);
     if (ret >= 0) {
         dec->ctx->thread_count = threads > 0 ? threads : sc_cpu_count();
-        dec->ctx->opaque = dec;
-        if (buffers)
-            use_buffers(dec, buffers);
+        sc_codec_owner_attach(&dec->owner, dec->ctx, buffers);
         dec->ctx->pkt_timebase = (AVRational){1, 1000}; // pts are numbers, not times
         dec->ctx->framerate = index->info.frame_rate;
         ret = avcodec_open2(dec->ctx, codec, NULL);
@@ -98,7 +52,7 @@ void sc_decoder_close(sc_decoder **pdec)
     if (!dec)
         return;
     avcodec_free_context(&dec->ctx);
-    sc_buffers_unref(&dec->buffers);
+    sc_codec_owner_release(&dec->owner);
     sc_index_unref(&dec->index);
     free(dec);
     *pdec = NULL;
@@ -124,7 +78,7 @@ static int receive(sc_decoder *dec, AVFrame *av)
         if (ret >= 0 || ret == AVERROR(EAGAIN) || ret == AVERROR_EOF || ret == AVERROR(ENOMEM))
             return ret;
     }
-    atomic_fetch_add_explicit(&dec->errors, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&dec->owner.complaints, 1, memory_order_relaxed);
     avcodec_flush_buffers(dec->ctx);
     return AVERROR(EAGAIN);
 }
@@ -152,7 +106,7 @@ void sc_decoder_flush(sc_decoder *dec)
 
 int64_t sc_decoder_errors(const sc_decoder *dec)
 {
-    return atomic_load_explicit(&dec->errors, memory_order_relaxed);
+    return atomic_load_explicit(&dec->owner.complaints, memory_order_relaxed);
 }
 
 int sc_decoder_threads(const sc_decoder *dec)

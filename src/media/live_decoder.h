@@ -48,9 +48,10 @@ struct sc_live_decoder_info {
     const char *codec;   // "h264"; static; "" before the first start
     const char *threads; // "none", "slice", "frame"; static
     int thread_count;
-    int64_t packets; // sent
-    int64_t frames;  // received
-    int64_t damaged; // packets refused, and frames with damage in them
-    int64_t skipped; // packets before the first entry point
+    int64_t packets;    // sent
+    int64_t frames;     // received
+    int64_t damaged;    // packets refused, and frames with damage in them
+    int64_t skipped;    // packets before the first entry point
+    int64_t complaints; // of libavcodec about the data, concealed damage among them
 };
 void sc_live_decoder_get_info(const sc_live_decoder *dec, struct sc_live_decoder_info *info);
