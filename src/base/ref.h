@@ -26,3 +26,9 @@ static inline bool sc_ref_dec(sc_ref *ref)
 {
     return atomic_fetch_sub_explicit(&ref->count, 1, memory_order_acq_rel) == 1;
 }
+
+// Whether the caller's reference is the only one: what it refers to may then be changed.
+static inline bool sc_ref_is_unique(sc_ref *ref)
+{
+    return atomic_load_explicit(&ref->count, memory_order_acquire) == 1;
+}

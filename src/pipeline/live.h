@@ -58,20 +58,23 @@ int sc_live_camera_parse(struct sc_live_camera *camera, const char *text, sc_err
 struct sc_live_params {
     const char *name; // for logs and figures; NULL = "live"
     struct sc_live_input_params input;
-    const char *outputs[SC_LIVE_OUTPUTS]; // as media/live_output.h names them; the first NULL ends it
-    const char *lines;                    // JSON lines of detections: a file, or "-"; NULL = none
-    struct sc_live_model model;           // without a batcher nothing is detected
-    double threshold;                     // 0 = the model's
-    bool track;                           // the camera turns it on where it follows a track
+    const char
+        *outputs[SC_LIVE_OUTPUTS]; // as media/live_output.h names them; the first NULL ends it
+    const char *lines;             // JSON lines of detections: a file, or "-"; NULL = none
+    struct sc_live_model model;    // without a batcher nothing is detected
+    double threshold;              // 0 = the model's
+    bool track;                    // the camera turns it on where it follows a track
     enum sc_tracker_kind tracker;
     struct sc_live_camera camera;
     bool overlay; // boxes and labels, drawn on the picture
     // The picture that is encoded.
-    int width, height; // 0 = the source's (the camera's: the source's height); one 0 = by aspect
-    double fps;        // at most; 0 = the source's
+    int width,
+        height; // 0 = the source's (the camera's: the source's height); one 0 = by aspect
+    double fps; // at most; 0 = the source's
     const char *codec; // libavcodec's name of the encoder; NULL = "libx264"
     const char *preset;
-    int64_t bitrate; // bits a second; 0 = by size for what goes over the net, by quality for files
+    int64_t
+        bitrate; // bits a second; 0 = by size for what goes over the net, by quality for files
     bool no_sound;
     bool realtime;    // keep the source's time, also from a file to files
     int64_t delay_ns; // a picture waits for its detections so long; 0 = 200 ms

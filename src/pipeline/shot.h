@@ -1,0 +1,55 @@
+// One picture on its way through a live stream, and what is known about it.
+//
+// A shot belongs to one stage at a time until it is shared: whoever emits it to more than one link, or
+// keeps a reference, must not change it afterwards (sc_shot_own() gives a copy that may be changed).
+//
+// Thread-safety: Safe to ref/unref from any thread.
+#pragma once
+
+#include <stdbool.h>
+
+#include "media/crop.h"
+#include "media/frame.h"
+#include "media/live_input.h"
+#include "media/packet.h"
+#include "pipeline/stage.h"
+#include "vision/detection.h"
+
+typedef struct sc_shot {
+    sc_ref ref;         // internal
+    sc_frame *frame;    // owned; n and pts_ns are the stream's
+    int64_t arrival_ns; // sc_clock_now() when its packet came, or, paced, when its turn came
+    bool cut;           // starts a new scene
+    bool detected; // the model has looked at this very picture, and `found` is what it found
+    sc_detections
+        *found;   // owned; of this picture, or where tracks are expected; NULL = nothing known
+    bool cropped; // crop is the camera's choice
+    struct sc_crop crop; // in pixels of the frame
+} sc_shot;
+
+// Takes frame over. Never NULL.
+sc_shot *sc_shot_new(sc_frame *frame, int64_t arrival_ns);
+sc_shot *sc_shot_ref(sc_shot *shot);
+void sc_shot_unref(sc_shot **pshot); // NULL and &NULL allowed; writes NULL
+// The shot itself where nobody else has it, else a copy in its place (frame and detections shared).
+sc_shot *sc_shot_own(sc_shot *shot);
+// Takes found over.
+void sc_shot_set_found(sc_shot *shot, sc_detections *found, bool detected);
+
+// An encoded picture or sound as it came from a source, before decoding. Changes of the source's streams
+// travel with the first packet after them.
+typedef struct sc_chunk {
+    sc_ref ref;
+    sc_live_streams *streams; // owned
+    sc_packet *packet;        // owned
+    bool resumed;             // as in struct sc_live_item
+    int64_t arrival_ns;
+} sc_chunk;
+
+sc_chunk *sc_chunk_new(sc_live_streams *streams, sc_packet *packet); // takes both references
+void sc_chunk_unref(sc_chunk **pchunk);
+
+// What flows over links.
+extern const struct sc_item_type sc_shot_item;   // sc_shot
+extern const struct sc_item_type sc_chunk_item;  // sc_chunk, of the picture or the sound
+extern const struct sc_item_type sc_packet_item; // sc_packet, encoded here
