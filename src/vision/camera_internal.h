@@ -54,6 +54,7 @@ struct sc_seen {
 // A thing that was seen now and then, and where it would be now.
 struct sc_lead {
     double x, y, vx, vy;   // widths, widths a second
+    double mean_x, mean_y; // where it was lately
     double home_x, home_y; // where it has been, on the whole
     double evidence;       // how well it is seen, 0..1, forgetting
     double moved;          // how far from home it gets, forgetting

@@ -11,7 +11,9 @@
 #include "vision/camera_internal.h"
 
 #define MEMORY    0.6   // seconds of evidence
+#define BLUR      0.5   // seconds over which a place is averaged, so that a jump is no way
 #define WANDER    4.0   // seconds in which home follows
+#define STEADY    0.3   // seconds over which a speed is found
 #define SPEED     0.3   // widths a second that a ball may do
 #define NEAR      0.012 // widths that a box may be off
 #define FAR       0.2   // at most
@@ -23,7 +25,9 @@
 #define STILL     3.0 // seconds after which a ball should have moved
 #define UNSURE    0.1 // what a guess is worth that is not followed, and is fully
 #define SURE      0.35
-#define YOUNG     0.3
+#define MOST      32   // boxes that count in a look
+#define YOUNG     1.5  // seconds in which a guess has to prove itself
+#define BLINK     0.3  // seconds unseen that are forgiven the poorest
 #define FRICTION  0.8  // of the speed that is left after an unseen second
 #define MOVES     0.03 // widths from home that prove a ball
 #define BETTER    1.25 // than the one that leads, to take over
@@ -54,7 +58,7 @@ static void keep_inside(struct sc_lead *lead, double height)
 
 void sc_leads_advance(struct sc_leads *leads, double dt, double height)
 {
-    double keep = pow(FRICTION, dt), forget = exp(-dt / WANDER);
+    double keep = pow(FRICTION, dt), forget = exp(-dt / WANDER), blur = exp(-dt / BLUR);
     for (struct sc_lead *lead = leads->items; lead < leads->items + leads->count; lead++) {
         lead->x += lead->vx * dt;
         lead->y += lead->vy * dt;
@@ -63,34 +67,26 @@ void sc_leads_advance(struct sc_leads *leads, double dt, double height)
         lead->unseen += dt;
         lead->age += dt;
         keep_inside(lead, height);
+        lead->mean_x = lead->x + (lead->mean_x - lead->x) * blur;
+        lead->mean_y = lead->y + (lead->mean_y - lead->y) * blur;
         lead->home_x = lead->x + (lead->home_x - lead->x) * forget;
         lead->home_y = lead->y + (lead->home_y - lead->y) * forget;
-        lead->moved =
-            fmax(lead->moved * forget, hypot(lead->x - lead->home_x, lead->y - lead->home_y));
+        double far = hypot(lead->mean_x - lead->home_x, lead->mean_y - lead->home_y);
+        lead->moved = fmax(lead->moved * forget, fmin(far, 2 * MOVES));
     }
 }
 
-// The nearest guess in reach that no box of this look was given to; -1 = none.
-static int nearest(const struct sc_leads *leads, const struct sc_seen *seen, unsigned taken)
+// How far off a box is, of what may be; 1 and more is too far.
+static double distance(const struct sc_lead *lead, const struct sc_seen *seen)
 {
-    double best = 1;
-    int found = -1;
-    for (int i = 0; i < leads->count; i++) {
-        const struct sc_lead *lead = &leads->items[i];
-        double reach = fmin(lead->gone ? FAR_GONE : FAR, NEAR + SPEED * lead->unseen);
-        double far = hypot(seen->x - lead->x, seen->y - lead->y) / reach;
-        if (!(taken >> i & 1) && !(lead->gone && seen->part) && far < best) {
-            best = far;
-            found = i;
-        }
-    }
-    return found;
+    double reach = fmin(lead->gone ? FAR_GONE : FAR, NEAR + SPEED * lead->unseen);
+    return lead->gone && seen->part ? 1 : hypot(seen->x - lead->x, seen->y - lead->y) / reach;
 }
 
 static void meet(struct sc_lead *lead, const struct sc_seen *seen)
 {
     double since = fmax(lead->unseen, 1e-3);
-    double pull = fmin(0.6, since / 0.15);
+    double pull = fmin(0.6, since / STEADY);
     double far = hypot(seen->x - lead->x, seen->y - lead->y);
     double most = fmin(1, SPEED * since / fmax(far, 1e-9)); // a jump is no speed
     lead->vx += pull * most * (seen->x - lead->x) / since;
@@ -125,7 +121,7 @@ static void choose(struct sc_leads *leads)
     for (int i = 0; i < leads->count; i++) {
         const struct sc_lead *lead = &leads->items[i];
         if (lead->unseen > (lead->gone ? LIFE_GONE : LIFE) ||
-            (lead->unseen > YOUNG && lead->evidence < 0.01))
+            (lead->unseen > BLINK && lead->evidence < 0.01))
             continue;
         if (leads->best == i)
             best = kept;
@@ -140,20 +136,51 @@ static void choose(struct sc_leads *leads)
     leads->best = best;
 }
 
-void sc_leads_look(struct sc_leads *leads, const struct sc_seen *seen, int count, double since)
+// Gives boxes to the guesses that they belong to, the nearest pairs first: for each box the guess,
+// or -1.
+static void match(const struct sc_leads *leads, const struct sc_seen *seen, int count, int *to)
 {
     unsigned taken = 0;
+    for (int k = 0; k < count; k++)
+        to[k] = -1;
+    for (;;) {
+        double nearest = 1;
+        int box = -1, guess = -1;
+        for (int i = 0; i < leads->count; i++)
+            for (int k = 0; k < count && !(taken >> i & 1); k++) {
+                double far = to[k] < 0 ? distance(&leads->items[i], &seen[k]) : 1;
+                if (far < nearest) {
+                    nearest = far;
+                    box = k;
+                    guess = i;
+                }
+            }
+        if (box < 0)
+            return;
+        to[box] = guess;
+        taken |= 1U << guess;
+    }
+}
+
+void sc_leads_look(struct sc_leads *leads, const struct sc_seen *seen, int count, double since)
+{
+    int to[MOST];
+    unsigned taken = 0;
     double score[SC_LEADS] = {0};
+    count = count < MOST ? count : MOST;
+    match(leads, seen, count, to);
+    for (int k = 0; k < count; k++)
+        if (to[k] >= 0) {
+            meet(&leads->items[to[k]], &seen[k]);
+            score[to[k]] = seen[k].score;
+            taken |= 1U << to[k];
+        }
     for (int k = 0; k < count; k++) {
-        int i = nearest(leads, &seen[k], taken);
-        if (i >= 0)
-            meet(&leads->items[i], &seen[k]);
-        else
-            i = add(leads, &seen[k], taken);
+        int i = to[k] < 0 ? add(leads, &seen[k], taken) : -1;
         if (i < 0)
             continue;
-        taken |= 1U << i;
         score[i] = seen[k].score;
+        taken |= 1U << i;
     }
     double share = 1 - exp(-fmin(since, MEMORY) / MEMORY);
     for (int i = 0; i < leads->count; i++) {
@@ -164,11 +191,24 @@ void sc_leads_look(struct sc_leads *leads, const struct sc_seen *seen, int count
     choose(leads);
 }
 
+// Of two young guesses neither has proved itself.
+static double rivalry(const struct sc_leads *leads, const struct sc_lead *lead)
+{
+    double rival = 0;
+    for (int i = 0; i < leads->count && lead->age < YOUNG; i++)
+        if (i != leads->best)
+            rival = fmax(rival, value(&leads->items[i]) / value(lead));
+    return fmin(1, 2 * fmax(0, 1 - rival));
+}
+
 const struct sc_lead *sc_leads_best(const struct sc_leads *leads, double *sure)
 {
     const struct sc_lead *lead = leads->best < 0 ? NULL : &leads->items[leads->best];
-    *sure = lead ? fmin(fmax((value(lead) - UNSURE) / (SURE - UNSURE), 0), 1) *
-                       fmin(1, exp(0.5 - lead->unseen * (lead->gone ? GONE : 1)))
-                 : 0;
+    *sure = 0;
+    if (!lead)
+        return NULL;
+    double worth = (value(lead) - UNSURE) / (SURE - UNSURE);
+    double fresh = exp(0.5 - lead->unseen * (lead->gone ? GONE : 1));
+    *sure = fmin(1, fmax(0, worth)) * fmin(1, fresh) * rivalry(leads, lead);
     return lead;
 }

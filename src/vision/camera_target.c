@@ -10,7 +10,10 @@
 #define GENTLE 0.3  // of the speed, on that way
 #define NEAR   0.08 // widths around the focus in which others count fully
 
-#define DOUBT  0.4 // of its score for a lead in the midst of somebody
+#define INNER  0.35 // of somebody's size, from the middle
+#define ALONE  0.05 // widths to the nearest other
+#define LONELY 0.6  // of its score for a lead that is alone
+#define DOUBT  0.4  // of its score for a lead in the midst of somebody
 
 struct bounds {
     double x1, y1, x2, y2;
@@ -66,16 +69,19 @@ static void widen(struct bounds *bounds, const struct sc_detection *d, double sc
     bounds->y += ((y1 + y2) / 2 - bounds->y) / n;
 }
 
-// Whether the lead lies in the inner part of somebody's box: a shirt, not a ball at their feet.
-static bool is_part(const struct sc_seen *lead, const struct scan *scan)
+// A ball is where people are, and it is no part of them: a box in the inner part of somebody's is a
+// shirt more often than a ball at their feet.
+static void weigh_lead(struct sc_seen *lead, const struct scan *scan)
 {
+    double nearest = scan->others ? INFINITY : 0;
     for (int i = 0; i < scan->others; i++) {
         const struct sc_seen *other = &scan->other[i];
-        if (fabs(lead->x - other->x) < 0.35 * other->w &&
-            fabs(lead->y - other->y) < 0.35 * other->h)
-            return true;
+        double dx = fabs(lead->x - other->x), dy = fabs(lead->y - other->y);
+        nearest = fmin(nearest, hypot(dx, dy));
+        if (dx < INNER * other->w && dy < INNER * other->h)
+            lead->part = true;
     }
-    return false;
+    lead->score *= lead->part ? DOUBT : nearest > ALONE ? LONELY : 1;
 }
 
 static void scan_boxes(struct scan *scan, const struct sc_target_params *params,
@@ -100,11 +106,8 @@ static void scan_boxes(struct scan *scan, const struct sc_target_params *params,
         else
             scan->other[scan->others++] = seen;
     }
-    for (int i = 0; i < scan->leads; i++) {
-        struct sc_seen *lead = &scan->lead[i];
-        lead->part = is_part(lead, scan);
-        lead->score *= lead->part ? DOUBT : 1;
-    }
+    for (int i = 0; i < scan->leads; i++)
+        weigh_lead(&scan->lead[i], scan);
 }
 
 // The middle of the others, those near the focus most; the longer the lead is out of sight, the more
@@ -122,7 +125,7 @@ static struct sc_shot crowd(const struct scan *scan, struct sc_shot focus, doubl
         xx += weight * seen->x * seen->x;
     }
     if (!(sum > 0))
-        return focus;
+        return (struct sc_shot){focus.x, focus.y, 0};
     x /= sum;
     y /= sum;
     return (struct sc_shot){x, y, sqrt(fmax(0, xx / sum - x * x))};

@@ -8,17 +8,21 @@
 #include "base/mem.h"
 #include "media/planes.h"
 
-#define COLS  48 // of the grid
-#define ROWS  27
-#define TAPS  4 // samples a cell on each axis
-#define BINS  32
-#define PAST  8 // changes that a new one is compared with
-#define LOOKS 4 // kept: this one and three before
+#define COLS    48 // of the grid
+#define ROWS    27
+#define TAPS    4 // samples a cell on each axis
+#define BINS    32
+#define PAST    8 // changes that a new one is compared with
+#define LOOKS   4 // kept: this one and three before
 
-// Found by trial on clips and made-up pictures; of 0..1.
-#define MIN_MOVED 0.07 // mean difference of the cells
-#define MIN_TINT  0.15 // share of the samples in other bins
-#define TIMES     3.0  // the sum of both against the mean of the past
+#define SHIFT_X 8 // cells that the whole picture may have moved
+#define SHIFT_Y 4
+
+// Found by trial on clips and made-up pictures; differences are of 0..1.
+#define MIN_MOVED 0.04 // mean difference of the cells
+#define MIN_SUM   0.10 // that, and the share of the samples in other bins
+#define TIMES     5.0  // the sum against the mean of the past
+#define STAYS     0.5  // of the difference that no shift of the picture explains
 #define RETURN    0.4  // as like an earlier picture as this, of the change: the end of a flash
 
 struct look {
@@ -105,6 +109,28 @@ static struct change compare(const struct look *a, const struct look *b)
     return change;
 }
 
+static double shifted(const struct look *a, const struct look *b, int dx, int dy)
+{
+    int left = dx > 0 ? dx : 0, right = dx < 0 ? COLS + dx : COLS;
+    int top = dy > 0 ? dy : 0, bottom = dy < 0 ? ROWS + dy : ROWS;
+    double sum = 0;
+    for (int row = top; row < bottom; row++)
+        for (int column = left; column < right; column++)
+            sum +=
+                fabsf(a->cell[row * COLS + column] - b->cell[(row - dy) * COLS + column - dx]);
+    return sum / ((right - left) * (bottom - top));
+}
+
+// The least difference that a shift of the whole picture leaves: a jerk of the camera is no cut.
+static double least_moved(const struct look *a, const struct look *b)
+{
+    double least = INFINITY;
+    for (int dy = -SHIFT_Y; dy <= SHIFT_Y; dy++)
+        for (int dx = -SHIFT_X; dx <= SHIFT_X; dx++)
+            least = fmin(least, shifted(a, b, dx, dy));
+    return least;
+}
+
 static const struct look *before(const sc_cut *cut, int64_t pictures)
 {
     return &cut->looks[(cut->count - pictures) % LOOKS];
@@ -128,7 +154,8 @@ static bool decide(sc_cut *cut)
     int known = cut->changes < PAST ? (int)cut->changes : PAST;
     for (int i = 0; i < known; i++)
         past += cut->past[i] / known;
-    if (change.moved >= MIN_MOVED && change.tint >= MIN_TINT && sum > TIMES * past)
+    if (change.moved >= MIN_MOVED && sum >= MIN_SUM && sum > TIMES * past &&
+        least_moved(before(cut, 0), before(cut, 1)) >= STAYS * change.moved)
         return !returns(cut, sum);
     cut->past[cut->changes++ % PAST] = sum;
     return false;
