@@ -12,6 +12,8 @@
 //   ByteTrack  Zhang et al. 2022, arXiv:2110.06864: detections of low score may continue a track
 //   OC-SORT    Cao et al. 2023, arXiv:2203.14360: observations correct the filter after a gap
 //   SORT       Bewley et al. 2016, arXiv:1602.00763: the plain one, to compare with
+// The first two also try boxes that are near each other without overlapping (Yang et al. 2023,
+// arXiv:2211.14317), for what is small and fast.
 // Where the papers count frames this counts time, in frames of 1/30 s, so steps may be uneven.
 //
 // No picture is looked at: whoever was hidden for long, or crosses somebody alike at low frame rate,

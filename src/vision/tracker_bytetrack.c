@@ -50,6 +50,7 @@ static void associate(sc_tracker *t)
     double high = t->params.high, low = t->params.low;
     sc_tracker_pass(t, &(struct sc_tracker_pass){is_confirmed, high, INFINITY, gain_strong});
     sc_tracker_pass(t, &(struct sc_tracker_pass){is_followed, low, high, gain_weak});
+    sc_tracker_pass_near(t);
     sc_tracker_pass(t, &(struct sc_tracker_pass){is_unconfirmed, high, INFINITY, gain_new});
 }
 

@@ -104,6 +104,9 @@ struct sc_tracker_pass {
 int sc_tracker_reserve(sc_tracker *tracker, int found);
 // Pairs those that no pass before has paired, of one class unless classes do not matter.
 void sc_tracker_pass(sc_tracker *tracker, const struct sc_tracker_pass *pass);
+// Pairs what is left of confirmed tracks and strong detections where they are near each other
+// without overlapping: small things that move fast, such as a ball when it is kicked.
+void sc_tracker_pass_near(sc_tracker *tracker);
 
 // --- tracker
 

@@ -6,6 +6,10 @@
 #include "vision/assignment.h"
 #include "vision/tracker_internal.h"
 
+// Buffered IoU (Yang et al. 2023, arXiv:2211.14317).
+#define GROW 0.5 // of the side, at each end
+#define NEAR 0.3 // least IoU of the grown boxes
+
 double sc_box_iou(const struct sc_box *a, const struct sc_box *b)
 {
     double w = fmin(a->x2, b->x2) - fmax(a->x1, b->x1);
@@ -17,7 +21,7 @@ double sc_box_iou(const struct sc_box *a, const struct sc_box *b)
     return both / either;
 }
 
-// Grows *pbytes of memory at *p to at least need.
+// Memory at *p for at least need bytes; *psize is what there is.
 static int reserve(void *p, size_t *psize, size_t need)
 {
     void **pmemory = p;
@@ -129,4 +133,31 @@ void sc_tracker_pass(sc_tracker *t, const struct sc_tracker_pass *pass)
         if (t->column_of[i] >= 0)
             sc_track_hit(t, &t->tracks[t->rows[i]], &t->found[t->columns[t->column_of[i]]]);
     }
+}
+
+static struct sc_box grow(const struct sc_box *b)
+{
+    double x = GROW * (b->x2 - b->x1), y = GROW * (b->y2 - b->y1);
+    return (struct sc_box){b->x1 - x, b->y1 - y, b->x2 + x, b->y2 + y};
+}
+
+static double gain_near(const sc_tracker *t, const struct sc_track *track,
+                        const struct sc_found *found)
+{
+    (void)t;
+    struct sc_box a = grow(&track->ahead), b = grow(&found->box);
+    double iou = sc_box_iou(&a, &b);
+    return iou >= NEAR ? iou : 0;
+}
+
+static bool is_confirmed(const sc_tracker *t, const struct sc_track *track)
+{
+    (void)t;
+    return track->id != 0;
+}
+
+void sc_tracker_pass_near(sc_tracker *t)
+{
+    sc_tracker_pass(
+        t, &(struct sc_tracker_pass){is_confirmed, t->params.high, INFINITY, gain_near});
 }

@@ -87,6 +87,7 @@ static void associate(sc_tracker *t)
     sc_tracker_pass(t, &(struct sc_tracker_pass){NULL, high, INFINITY, gain_strong});
     sc_tracker_pass(t, &(struct sc_tracker_pass){NULL, low, high, gain_weak});
     sc_tracker_pass(t, &(struct sc_tracker_pass){NULL, high, INFINITY, gain_last});
+    sc_tracker_pass_near(t);
 }
 
 static struct sc_box between(const struct sc_box *a, const struct sc_box *b, double share)
