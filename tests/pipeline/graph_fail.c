@@ -116,38 +116,43 @@ static void test_failure_interrupts_the_others(void **state)
     assert_int_equal(fake_live(), 0);
 }
 
-// The token is asked before the graph is stopped: that is no failure.
-static int pull_until_token(void *self, sc_err *err)
+// A stage that sees the token before the graph has stopped fails: that is a cancel, too.
+struct early {
+    sc_stage *stage;
+    sc_cancel *parent;
+};
+
+static int early_open(void *self, sc_stage *stage, sc_err *err)
 {
-    sc_stage **stage = self;
-    sc_clock_sleep(SC_NS_PER_MS);
-    if (sc_cancel_requested(sc_stage_stop_token(*stage)))
-        return sc_fail(err, SC_EIO, "interrupted");
+    (void)err;
+    ((struct early *)self)->stage = stage;
     return SC_OK;
 }
 
-static int open_nothing(void *self, sc_stage *stage, sc_err *err)
+static int early_pull(void *self, sc_err *err)
 {
-    (void)err;
-    *(sc_stage **)self = stage;
-    return SC_OK;
+    struct early *early = self;
+    sc_cancel_request(early->parent);
+    assert_true(sc_cancel_requested(sc_stage_stop_token(early->stage)));
+    return sc_fail(err, SC_EIO, "interrupted");
 }
 
 static void test_failing_for_the_token_is_a_cancel(void **state)
 {
     (void)state;
     static const struct sc_stage_ops ops = {
-        .kind = "token", .blocking = true, .open = open_nothing, .pull = pull_until_token};
+        .kind = "early", .blocking = true, .open = early_open, .pull = early_pull};
     for (int i = 0; i < 20; i++) {
-        sc_stage *stage = NULL;
-        sc_graph *graph = fake_graph(NULL);
-        struct sc_stage_params params = {.ops = &ops, .self = &stage, .out = {&fake_type}};
+        struct early early = {.parent = sc_cancel_new(NULL)};
+        sc_graph *graph = NULL;
+        struct sc_graph_params options = {.threads = 1, .cancel = early.parent};
+        struct sc_stage_params params = {.ops = &ops, .self = &early, .out = {&fake_type}};
+        assert_int_equal(sc_graph_open(&graph, &options, NULL), SC_OK);
         assert_int_equal(sc_graph_add(graph, &params, NULL, NULL), SC_OK);
         assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
-        sc_clock_sleep(2 * SC_NS_PER_MS);
-        sc_graph_cancel(graph);
         assert_int_equal(sc_graph_wait(graph, 10000, NULL), SC_ECANCELLED);
         sc_graph_close(&graph);
+        sc_cancel_free(&early.parent);
     }
 }
 

@@ -340,6 +340,78 @@ static void test_put_back_until_woken(void **state)
     assert_int_equal(fake_live(), 0);
 }
 
+// --- several inputs ---------------------------------------------------------------------------
+
+// Takes nothing until woken, then notes what comes from where.
+struct collector {
+    sc_stage *stage;
+    int count, inputs[16];
+};
+
+static int collector_open(void *self, sc_stage *stage, sc_err *err)
+{
+    (void)err;
+    ((struct collector *)self)->stage = stage;
+    for (int in = 0; in < 2; in++)
+        sc_stage_hold(stage, in, true);
+    return SC_OK;
+}
+
+static int collector_woken(void *self, sc_err *err)
+{
+    (void)err;
+    for (int in = 0; in < 2; in++)
+        sc_stage_hold(((struct collector *)self)->stage, in, false);
+    return SC_OK;
+}
+
+static int collector_push(void *self, int in, struct sc_item item, sc_err *err)
+{
+    (void)err;
+    struct collector *c = self;
+    c->inputs[c->count++] = in;
+    fake_type.unref(item.data);
+    return SC_OK;
+}
+
+static void wait_for_items(sc_graph *graph, size_t each)
+{
+    for (bool there = false; !there; sc_clock_sleep(MS)) {
+        struct sc_graph_stats stats;
+        sc_graph_get_stats(graph, &stats);
+        there = stats.links[0].items == each && stats.links[1].items == each;
+        sc_graph_stats_release(&stats);
+    }
+}
+
+static void test_earliest_of_all_inputs_comes_first(void **state)
+{
+    (void)state;
+    static const struct sc_stage_ops ops = {.kind = "collector",
+                                            .open = collector_open,
+                                            .push = collector_push,
+                                            .woken = collector_woken};
+    struct fake a = {.count = 6}, b = {.count = 6};
+    struct collector c = {0};
+    sc_graph *graph = fake_graph(NULL);
+    sc_stage *to;
+    struct sc_stage_params params = {.ops = &ops, .self = &c, .in = {&fake_type, &fake_type}};
+    assert_int_equal(sc_graph_add(graph, &params, &to, NULL), SC_OK);
+    fake_link(graph, fake_add(graph, "a", &a, 0, 1, false, false), to, SC_LINK_WAIT, 8);
+    struct sc_link_params second = {
+        .from = fake_add(graph, "b", &b, 0, 1, false, false), .to = to, .in = 1};
+    assert_int_equal(sc_graph_link(graph, &second, NULL), SC_OK);
+    assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
+    wait_for_items(graph, 6);
+    sc_stage_wake(to);
+    assert_int_equal(sc_graph_wait(graph, 10000, NULL), SC_OK);
+    assert_int_equal(c.count, 12);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(c.inputs[i], i % 2);
+    sc_graph_close(&graph);
+    assert_int_equal(fake_live(), 0);
+}
+
 // --- sound and picture ------------------------------------------------------------------------
 
 // Emits `apart` pictures, then as many sounds, and so on: badly interleaved.
@@ -487,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_async_stage_keeps_order_and_flushes),
         cmocka_unit_test(test_async_stage_is_cancelled),
         cmocka_unit_test(test_put_back_until_woken),
+        cmocka_unit_test(test_earliest_of_all_inputs_comes_first),
         cmocka_unit_test(test_sound_and_picture_far_apart),
         cmocka_unit_test(test_slow_reader_beside_keeps_its_bound),
         cmocka_unit_test(test_too_far_apart_is_an_error),

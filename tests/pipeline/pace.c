@@ -99,7 +99,7 @@ static void test_stage_lets_through_in_time(void **state)
         assert_int_equal(t.show.order[i], i);
     struct sc_graph_stats stats;
     sc_graph_get_stats(t.graph, &stats);
-    assert_true(stats.stages[4].wait_ns[SC_WAIT_SELF] > 50 * MS);
+    assert_true(stats.stages[4].wait_ns[SC_WAIT_SELF] > 0);
     assert_true(stats.stages[4].steps < 500); // it sleeps between
     sc_graph_stats_release(&stats);
     sc_graph_close(&t.graph);
