@@ -116,7 +116,7 @@ static void set_options(AVDictionary **options, const struct sc_live_address *ad
     av_dict_set(options, "format_whitelist", kind->formats, 0);
     av_dict_set(options, "max_streams", "64", 0);
     av_dict_set(options, "correct_ts_overflow", "0", 0); // media/timeline.h does that
-    av_dict_set_int(options, "analyzeduration", low ? 1000000 : 3000000, 0); // us
+    av_dict_set_int(options, "analyzeduration", low ? 500000 : 3000000, 0); // us
     if (low)
         av_dict_set(options, "fpsprobesize", "0", 0);
     if (rtsp)

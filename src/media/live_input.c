@@ -162,7 +162,7 @@ static bool is_final(const sc_live_input *in, int code)
 
 static int lose(sc_live_input *in, int code, const sc_err *why)
 {
-    bool lasted = in->source && now(in) - in->opened_ns > in->pause_ns;
+    bool lasted = in->phase == OPEN && now(in) - in->opened_ns > in->pause_ns;
     close_source(in);
     in->why = *why;
     in->failures = lasted ? 1 : in->failures + 1;
