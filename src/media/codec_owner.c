@@ -16,9 +16,15 @@ static void count_complaint(void *object, int level, const char *fmt, va_list ap
         atomic_fetch_add_explicit(&owner->complaints, 1, memory_order_relaxed);
 }
 
-static void listen_to_log(void)
+static void set_callback(void)
 {
     av_log_set_callback(count_complaint);
+}
+
+void sc_codec_listen(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_callback);
 }
 
 static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
@@ -44,8 +50,7 @@ static void use_buffers(struct sc_codec_owner *owner, AVCodecContext *ctx, sc_bu
 void sc_codec_owner_attach(struct sc_codec_owner *owner, AVCodecContext *ctx,
                            sc_buffers *buffers)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, listen_to_log);
+    sc_codec_listen();
     ctx->opaque = owner;
     if (buffers)
         use_buffers(owner, ctx, buffers);

@@ -13,23 +13,70 @@
 #define WEB_FORMATS                                                                            \
     "hls,mpegts,flv,live_flv,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpjpeg,mjpeg,aac,ac3,eac3," \
     "mp3,webvtt,h264,hevc,ogg,nut,avi,mpeg"
-#define WEB_PROTOCOLS "http,https,tcp,tls,crypto,httpproxy"
+
+#define HOST_PORT "check host, port and firewall"
+
+#define RTSP(prefix)                                                                           \
+    {                                                                                          \
+        .name = "rtsp", .scheme = prefix, .format = "rtsp",                                    \
+        .protocols = "rtsp,rtp,udp,tcp,tls", .formats = "rtsp,rtp,mpegts,sdp",                 \
+        .options = "allowed_media_types=video+audio:buffer_size=1048576",                      \
+        .silent = "no answer; " HOST_PORT ", and try the other transport (tcp, udp)",          \
+        .broken = "it cannot be reached, or cut the connection; check host, port and path",    \
+        .live = true, .ops = &sc_live_demux                                                    \
+    }
+#define RTMP(prefix, over)                                                                     \
+    {                                                                                          \
+        .name = "rtmp", .scheme = prefix, .format = "flv", .protocols = over,                  \
+        .formats = "flv", .options = "rtmp_live=live",                                         \
+        .silent =                                                                              \
+            "nothing comes; check host and port, and that somebody publishes this stream",     \
+        .broken = "it cannot be reached, or refuses; check host, port, application and key",   \
+        .live = true, .ops = &sc_live_demux                                                    \
+    }
+#define WEB(prefix)                                                                            \
+    {                                                                                          \
+        .name = "http", .scheme = prefix, .protocols = "http,https,tcp,tls,crypto,httpproxy",  \
+        .formats = WEB_FORMATS, .options = "", .silent = "no answer; " HOST_PORT,              \
+        .broken = "it cannot be reached, or cut the connection; check host, port and path",    \
+        .live = true, .ops = &sc_live_demux                                                    \
+    }
 
 static const struct sc_live_kind kinds[] = {
-    {"rtsp", "rtsp://", "rtsp", "rtsp,rtp,udp,tcp,tls", "rtsp,rtp,mpegts,sdp",
-     "allowed_media_types=video+audio:buffer_size=1048576", true, &sc_live_demux},
-    {"rtsp", "rtsps://", "rtsp", "rtsp,rtp,udp,tcp,tls", "rtsp,rtp,mpegts,sdp",
-     "allowed_media_types=video+audio:buffer_size=1048576", true, &sc_live_demux},
-    {"rtmp", "rtmp://", "flv", "rtmp,tcp", "flv", "rtmp_live=live", true, &sc_live_demux},
-    {"rtmp", "rtmps://", "flv", "rtmps,tls,tcp", "flv", "rtmp_live=live", true, &sc_live_demux},
-    {"srt", "srt://", "mpegts", "srt,udp", "mpegts", "", true, &sc_live_demux},
-    {"udp", "udp://", "mpegts", "udp", "mpegts", "overrun_nonfatal=1:buffer_size=1048576", true,
-     &sc_live_demux},
-    {"http", "http://", NULL, WEB_PROTOCOLS, WEB_FORMATS, "", true, &sc_live_demux},
-    {"http", "https://", NULL, WEB_PROTOCOLS, WEB_FORMATS, "", true, &sc_live_demux},
-    {"testsrc", "testsrc:", NULL, NULL, NULL, NULL, false, &sc_live_testsrc},
-    {"file", "file:", NULL, NULL, NULL, NULL, false, &sc_live_file},
-    {"file", NULL, NULL, NULL, NULL, NULL, false, &sc_live_file},
+    RTSP("rtsp://"),
+    RTSP("rtsps://"),
+    RTMP("rtmp://", "rtmp,tcp"),
+    RTMP("rtmps://", "rtmps,tls,tcp"),
+    WEB("http://"),
+    WEB("https://"),
+    {
+        .name = "srt",
+        .scheme = "srt://",
+        .format = "mpegts",
+        .protocols = "srt,udp",
+        .formats = "mpegts",
+        .options = "",
+        .silent = "nothing comes; " HOST_PORT,
+        .broken = "it cannot be reached, or refuses; check host, port, mode, passphrase and "
+                  "streamid",
+        .live = true,
+        .ops = &sc_live_demux,
+    },
+    {
+        .name = "udp",
+        .scheme = "udp://",
+        .format = "mpegts",
+        .protocols = "udp",
+        .formats = "mpegts",
+        .options = "overrun_nonfatal=1:buffer_size=1048576",
+        .silent = "nothing comes; check that somebody sends MPEG-TS to this address and port",
+        .broken = "it cannot be listened to; check address and port",
+        .live = true,
+        .ops = &sc_live_demux,
+    },
+    {.name = "testsrc", .scheme = "testsrc:", .ops = &sc_live_testsrc},
+    {.name = "file", .scheme = "file:", .ops = &sc_live_file},
+    {.name = "file", .ops = &sc_live_file}, // without a scheme, therefore the last
 };
 
 bool sc_live_deadline_passed(const struct sc_live_deadline *deadline)
@@ -88,7 +135,6 @@ static const struct {
      "nothing listens there (connection refused); check host and port, and that it runs"},
     {AVERROR(EHOSTUNREACH), SC_EIO, "no way to this host; check the address and the network"},
     {AVERROR(ENETUNREACH), SC_EIO, "no way to this network; check the address and the network"},
-    {AVERROR(ETIMEDOUT), SC_ETIMEOUT, "no answer; check host, port and firewall"},
     {AVERROR(ECONNRESET), SC_EIO, "the other side cut the connection"},
     {AVERROR(EPIPE), SC_EIO, "the other side cut the connection"},
     {AVERROR_EOF, SC_EIO, "the other side ended the stream"},
@@ -96,8 +142,6 @@ static const struct {
     {AVERROR(EADDRNOTAVAIL), SC_EIO, "this machine has no such address to listen at"},
     {AVERROR(EACCES), SC_EDENIED, "the system does not allow it"},
     {AVERROR(EINVAL), SC_EARG, "the address is malformed; check port and options"},
-    {AVERROR(EIO), SC_EIO,
-     "it cannot be reached, or cut the connection; check host, port and path"},
     {AVERROR_INVALIDDATA, SC_EDATA, "what comes from there is no video that can be read"},
     {AVERROR_PROTOCOL_NOT_FOUND, SC_EUNSUPPORTED, "this FFmpeg has no such protocol"},
     {AVERROR_DEMUXER_NOT_FOUND, SC_EUNSUPPORTED, "this FFmpeg cannot read such a source"},
@@ -113,6 +157,10 @@ int sc_live_explain(const struct sc_live_address *address, int averror,
         return sc_fail(err, SC_ENOMEM, "%s: out of memory", address->shown);
     if (sc_live_deadline_passed(deadline))
         averror = AVERROR(ETIMEDOUT);
+    if (averror == AVERROR(ETIMEDOUT))
+        return sc_fail(err, SC_ETIMEOUT, "%s: %s", address->shown, address->kind->silent);
+    if (averror == AVERROR(EIO))
+        return sc_fail(err, SC_EIO, "%s: %s", address->shown, address->kind->broken);
     for (size_t i = 0; i < SC_COUNT(reasons); i++)
         if (reasons[i].averror == averror)
             return sc_fail(err, reasons[i].code, "%s: %s", address->shown, reasons[i].text);

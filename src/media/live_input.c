@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "media/codec_owner.h"
 #include "media/live_input_internal.h"
 
 #define DEFAULT_CONNECT (10 * SC_NS_PER_S)
@@ -398,6 +399,7 @@ int sc_live_input_open(sc_live_input **pinput, const struct sc_live_input_params
                        sc_err *err)
 {
     sc_live_input *in = sc_new(sc_live_input);
+    sc_codec_listen();
     *pinput = NULL;
     int ret = sc_live_address_parse(&in->address, params, err);
     if (ret >= 0 && in->address.kind->ops->check)

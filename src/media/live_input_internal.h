@@ -58,6 +58,8 @@ struct sc_live_kind {
     const char *protocols;     // that may be opened, also from inside
     const char *formats;       // likewise
     const char *options;       // of libavformat, "a=b:c=d"
+    const char *silent;        // what it may be where nothing comes
+    const char *broken;        // what it may be where libavformat says no more than "I/O error"
     bool live;                 // a network source: it is opened again
     const struct sc_live_source_ops *ops;
 };
