@@ -92,13 +92,16 @@ static int select_frames(struct sc_detect_selection *sel, const struct sc_detect
 // --- the work ---------------------------------------------------------------------------------
 
 static void say_totals(const struct sc_cli_model *model, const struct sc_detect_totals *totals,
-                       double seconds)
+                       bool tracked, double seconds)
 {
     const struct sc_model_info *info = model->info;
     const char *reason = info->session->reason;
+    char tracks[64] = "";
+    if (tracked)
+        snprintf(tracks, sizeof(tracks), ", %" PRId64 " tracks", totals->tracks);
     fprintf(stderr,
-            "%" PRId64 " frames, %" PRId64 " objects in %.2f s (%.1f fps), %s (%s) by %s\n",
-            totals->frames, totals->objects, seconds,
+            "%" PRId64 " frames, %" PRId64 " objects%s in %.2f s (%.1f fps), %s (%s) by %s\n",
+            totals->frames, totals->objects, tracks, seconds,
             seconds > 0 ? (double)totals->frames / seconds : 0.0, info->name, info->family,
             info->session->provider_name);
     if (model->chosen && *reason && sc_provider_gpu_seen()) // else nobody wonders
@@ -156,7 +159,7 @@ static int detect(struct job *job, sc_err *err)
     if (ret < 0)
         return ret;
     sc_detect_output_say(job->output);
-    say_totals(&job->model, totals, (double)(sc_clock_now() - started) / 1e9);
+    say_totals(&job->model, totals, args->track, (double)(sc_clock_now() - started) / 1e9);
     if (interrupted)
         return sc_fail(err, SC_ECANCELLED,
                        "interrupted after %" PRId64 " of %" PRId64 " frames", totals->frames,
@@ -189,6 +192,17 @@ static int run_job(struct job *job, sc_err *err)
 
 // --- arguments --------------------------------------------------------------------------------
 
+static int tracker_flag(struct sc_detect_args *args, const char *name)
+{
+    int kind = sc_tracker_kind_find(name);
+    if (kind < 0)
+        return sc_cli_usage(&sc_cmd_detect, "--tracker %s: must be bytetrack, ocsort or sort",
+                            name);
+    args->tracker = (enum sc_tracker_kind)kind;
+    args->track = true;
+    return 0;
+}
+
 static int one_flag(struct sc_detect_args *args, int c, char *value)
 {
     if (c >= SC_MODEL_FLAG && c < SC_MODEL_FLAG_END)
@@ -213,6 +227,11 @@ static int one_flag(struct sc_detect_args *args, int c, char *value)
     case 'c':
         args->classes[args->class_count++] = value;
         return 0;
+    case 't':
+        args->track = true;
+        return 0;
+    case 'T':
+        return tracker_flag(args, value);
     case 'J':
     case 'C':
         args->format = c == 'J' ? SC_DETECT_JSON : SC_DETECT_CSV;
@@ -277,6 +296,8 @@ static int parse(struct sc_detect_args *args, int argc, char **argv)
         {"from", required_argument, NULL, 'a'},
         {"to", required_argument, NULL, 'b'},
         {"class", required_argument, NULL, 'c'},
+        {"track", no_argument, NULL, 't'},
+        {"tracker", required_argument, NULL, 'T'},
         {"json", no_argument, NULL, 'J'},
         {"csv", no_argument, NULL, 'C'},
         {0},
@@ -322,6 +343,9 @@ const struct sc_command sc_cmd_detect = {
             "  --frames LIST     numbers from 0, such as 0,20,40 or 10-19\n"
             "  --every K         every K-th frame\n"
             "  --from S, --to S  from the frame on screen at S seconds to before that at S\n"
+            "  --track           gives objects ids that stay; weak boxes that continue one are "
+            "shown too\n"
+            "  --tracker T       bytetrack (default), ocsort or sort; implies --track\n"
             "  --class NAME      only this class, by name or number; may be given "
             "again\n" SC_CLI_MODEL_HELP,
     .run = run,

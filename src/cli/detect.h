@@ -11,6 +11,7 @@
 
 #include "cli/model.h"
 #include "media/reader.h"
+#include "vision/tracker.h"
 
 enum sc_detect_format { SC_DETECT_JSON, SC_DETECT_CSV, SC_DETECT_NONE };
 
@@ -23,7 +24,9 @@ struct sc_detect_args {
     int class_count;
     enum sc_detect_format format; // of lines
     bool format_set;
-    bool annotate; // output is a video
+    bool track;
+    enum sc_tracker_kind tracker; // where track is set
+    bool annotate;                // output is a video
 };
 
 // Which frames, in what order; made once the index is there.
@@ -42,7 +45,7 @@ struct sc_detect_item {
 
 struct sc_detect_output;
 struct sc_detect_totals {
-    int64_t frames, objects;
+    int64_t frames, objects, tracks;
 };
 
 // --- output: lines, or a video with boxes. One thread.

@@ -21,6 +21,7 @@ struct sc_detect_output {
     FILE *lines;            // NULL = none
     bool own_lines, remove; // close it; it is a file that goes where we fail
     sc_str line;
+    sc_tracker *tracker; // NULL = none
     sc_overlay *overlay;
     sc_writer *writer;
     int64_t first; // frame of the video
@@ -62,8 +63,15 @@ static int open_lines(struct sc_detect_output *out, sc_err *err)
         return sc_fail(err, sc_error_from_errno(errno), "%s: %s", args->output,
                        strerror(errno));
     if (args->format == SC_DETECT_CSV)
-        fputs(SC_REPORT_CSV_HEADER, out->lines);
+        fputs(args->track ? SC_REPORT_CSV_HEADER_TRACK : SC_REPORT_CSV_HEADER, out->lines);
     return SC_OK;
+}
+
+// Objects begin at the score from which they are shown.
+static sc_tracker *open_tracker(enum sc_tracker_kind kind, double threshold)
+{
+    return sc_tracker_open(
+        &(struct sc_tracker_params){.kind = kind, .high = threshold, .fresh = threshold});
 }
 
 int sc_detect_output_open(struct sc_detect_output **pout, const struct sc_detect_args *args,
@@ -75,6 +83,8 @@ int sc_detect_output_open(struct sc_detect_output **pout, const struct sc_detect
     out->selection = selection;
     out->index = sc_index_ref(index);
     out->model = model;
+    if (args->track)
+        out->tracker = open_tracker(args->tracker, model->threshold);
     int ret = SC_OK;
     if (args->class_count)
         out->wanted = sc_xcalloc((size_t)model->info->classes + 1, sizeof(*out->wanted));
@@ -101,6 +111,7 @@ void sc_detect_output_close(struct sc_detect_output **pout)
     if (out->remove && !out->finished)
         unlink(out->args->output);
     sc_writer_close(&out->writer);
+    sc_tracker_close(&out->tracker);
     sc_overlay_close(&out->overlay);
     sc_str_release(&out->line);
     sc_index_unref(&out->index);
@@ -108,22 +119,38 @@ void sc_detect_output_close(struct sc_detect_output **pout)
     free(out);
 }
 
-// A list of the wanted ones. NULL when memory is out.
+// A list of the wanted ones; weak ones only where they continue a track. NULL when memory is out.
 static sc_detections *filter(const struct sc_detect_output *out, const sc_detections *found)
 {
     int above = sc_detections_above(found, out->model->threshold), count = 0;
-    sc_detections *kept = sc_detections_new(above);
+    sc_detections *kept = sc_detections_new(found->count);
     if (!kept)
         return NULL;
     kept->width = found->width;
     kept->height = found->height;
-    for (int i = 0; i < above; i++) {
+    for (int i = 0; i < found->count; i++) {
         int class = found->items[i].class;
-        if (!out->wanted ||
-            (class >= 0 && class < out->model->info->classes && out->wanted[class]))
+        bool strong = i < above || found->items[i].track;
+        if (strong && (!out->wanted ||
+                       (class >= 0 && class < out->model->info->classes && out->wanted[class])))
             kept->items[count++] = found->items[i];
     }
     kept->count = count;
+    return kept;
+}
+
+// What is to be shown of an item, with ids where objects are tracked. NULL when memory is out.
+static sc_detections *pick(struct sc_detect_output *out, const struct sc_detect_item *item)
+{
+    struct sc_tracker_stats stats;
+    if (!out->tracker)
+        return filter(out, item->found);
+    int64_t pts_ns = sc_index_pts_ns(out->index, item->n);
+    sc_detections *tracked = sc_tracker_update(out->tracker, item->found, pts_ns, false);
+    sc_detections *kept = tracked ? filter(out, tracked) : NULL;
+    sc_tracker_get_stats(out->tracker, &stats);
+    out->totals.tracks = stats.ids;
+    sc_detections_unref(&tracked);
     return kept;
 }
 
@@ -140,6 +167,7 @@ static int put_line(struct sc_detect_output *out, int64_t n, const sc_detections
         .label_count = info->classes,
         .detections = kept,
         .count = kept->count,
+        .tracks = out->tracker != NULL,
     };
     sc_str_clear(&out->line);
     if (out->args->format == SC_DETECT_CSV)
@@ -206,7 +234,7 @@ static int put_picture(struct sc_detect_output *out, const struct sc_detect_item
 int sc_detect_output_put(struct sc_detect_output *out, const struct sc_detect_item *item,
                          sc_err *err)
 {
-    sc_detections *kept = filter(out, item->found);
+    sc_detections *kept = pick(out, item);
     int ret = SC_OK;
     if (!kept)
         return sc_fail(err, SC_ENOMEM, "out of memory");

@@ -89,6 +89,10 @@ void sc_report_add_csv(sc_str *out, const struct sc_report *r)
         add_number(out, d->score, 4);
         sc_str_addc(out, ',');
         add_box(out, d);
+        if (r->tracks)
+            sc_str_addc(out, ',');
+        if (r->tracks && d->track)
+            sc_str_addf(out, "%" PRId64, d->track);
         sc_str_addc(out, '\n');
     }
 }

@@ -44,6 +44,7 @@ describe('bad usage and bad input', () => {
         assertFails(detect(CLIP, '--model', MODEL, '--provider', 'abacus'), 2, /abacus/);
         assertFails(detect(CLIP, '--model', MODEL, '--every', '0'), 2, /--every 0/);
         assertFails(detect(CLIP, '--model', MODEL, '--frames', '1', '--every', '2'), 2, /--frames/);
+        assertFails(detect(CLIP, '--model', MODEL, '--tracker', 'deep'), 2, /--tracker deep: must be bytetrack/);
         assertFails(detect(CLIP, '--model', MODEL, '-o', 'x.avi'), 2, /x\.avi: must end in/);
         assertFails(detect(CLIP, '--model', join(folder, 'none.onnx')), 1, /none\.onnx: No such file/);
         assertFails(detect(join(folder, 'none.mp4'), '--model', MODEL), 1, /none\.mp4/);
@@ -93,6 +94,26 @@ describe('with YOLOX-nano', { skip: absent }, () => {
         assertFails(good('--frames', '0', '--class', 'unicorn'), 1, /no such class/);
         assertFails(good('--frames', '0', '-o', '/nonexistent/x.jsonl'), 1, /nonexistent/);
         assertFails(good('--frames', '0', '-o', CLIP), 1, /the video itself/);
+    });
+
+    test('objects have ids that stay', () => {
+        for (const tracker of [['--track'], ['--tracker', 'ocsort']]) {
+            const result = good('--to', '1.2', ...tracker);
+            assert.equal(result.status, 0, result.stderr);
+            const frames = lines(result.stdout);
+            assert.ok(frames.length > 20);
+            const centre = ({ box }) => (box[0] + box[2]) / 2;
+            const ids = (frame) => frame.detections.filter((d) => d.score > 0.6)
+                .sort((a, b) => centre(a) - centre(b)).map((d) => d.track);
+            assert.deepEqual([...ids(frames[0])].sort(), [1, 2, 3]);
+            for (const frame of frames) // the three bottles stand side by side
+                assert.deepEqual(ids(frame), ids(frames[0]), `frame ${frame.n}`);
+            assert.match(result.stderr, /, \d+ tracks in /);
+        }
+        assert.ok(lines(good('--frames', '0,1').stdout).every((frame) => frame.detections.every((d) => !('track' in d))));
+        const [header, ...rows] = good('--frames', '0-5', '--track', '--csv').stdout.trim().split('\n');
+        assert.equal(header, 'n,t,class,label,score,x1,y1,x2,y2,track');
+        assert.ok(rows.length >= 18 && rows.every((row) => /^(.*,){9}[123]$/.test(row)));
     });
 
     test('one run and another agree, however the frames were reached', () => {

@@ -365,6 +365,35 @@ static void boxes_at_the_borders(void **state)
     sc_frame_unref(&frame);
 }
 
+// A track keeps its colour whatever it is taken for, and its label says which it is.
+static void tracks(void **state)
+{
+    (void)state;
+    sc_frame *frame = plain_frame(AV_PIX_FMT_YUV444P, 640, 480);
+    sc_detections *d = detections(640, 480, 3, BOX(10, 200, 110, 400), BOX(210, 200, 310, 400),
+                                  BOX(410, 200, 510, 400));
+    for (int i = 0; i < 3; i++) {
+        d->items[i].class = i;
+        d->items[i].track = i < 2 ? 5 : 6;
+    }
+    sc_frame *out = draw(frame, d);
+    double unlike = 0, label = 0;
+    for (int c = 0; c < 3; c++) { // the boxes' lower lines
+        assert_true(sample(out->av, c, 60, 400) == sample(out->av, c, 260, 400));
+        unlike += fabs(sample(out->av, c, 60, 400) - sample(out->av, c, 460, 400));
+    }
+    assert_true(unlike > 10);
+    d->items[0].track = 123456;
+    sc_frame *longest = draw(frame, d);
+    for (int x = 10; x < 200; x++)
+        label += changed(frame, longest, x, 190) - changed(frame, out, x, 190);
+    assert_true(label > 10);
+    sc_frame_unref(&longest);
+    sc_frame_unref(&out);
+    sc_detections_unref(&d);
+    sc_frame_unref(&frame);
+}
+
 static void tiny_pictures(void **state)
 {
     (void)state;
@@ -506,12 +535,19 @@ static void colours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_at_the_edges), cmocka_unit_test(formats_agree),
-        cmocka_unit_test(other_formats),          cmocka_unit_test(text_is_upright),
-        cmocka_unit_test(sample_aspect),          cmocka_unit_test(nothing_to_draw),
-        cmocka_unit_test(boxes_at_the_borders),   cmocka_unit_test(tiny_pictures),
-        cmocka_unit_test(hostile_labels),         cmocka_unit_test(characters),
-        cmocka_unit_test(fallback_font),          cmocka_unit_test(colours),
+        cmocka_unit_test(lines_are_at_the_edges),
+        cmocka_unit_test(formats_agree),
+        cmocka_unit_test(other_formats),
+        cmocka_unit_test(text_is_upright),
+        cmocka_unit_test(sample_aspect),
+        cmocka_unit_test(nothing_to_draw),
+        cmocka_unit_test(boxes_at_the_borders),
+        cmocka_unit_test(tiny_pictures),
+        cmocka_unit_test(hostile_labels),
+        cmocka_unit_test(characters),
+        cmocka_unit_test(tracks),
+        cmocka_unit_test(fallback_font),
+        cmocka_unit_test(colours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,11 @@ static void csv(void **state)
     sc_report_add_csv(&out, &r);
     assert_string_equal(out.s, "20,0.8,39,39,0.83,1.5,2,300.26,431\n"
                                "20,0.8,1,\"a \"\"b\"\", c\",1,0,0,768,432\n");
+    sc_str_clear(&out);
+    r.tracks = true;
+    sc_report_add_csv(&out, &r);
+    assert_string_equal(out.s, "20,0.8,39,39,0.83,1.5,2,300.26,431,\n"
+                               "20,0.8,1,\"a \"\"b\"\", c\",1,0,0,768,432,7\n");
     sc_str_release(&out);
     sc_detections_unref(&d);
 }
