@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
+#include "base/url.h"
 #include "media/live_output_internal.h"
 
 #define MAX_CUES  256
@@ -93,7 +93,7 @@ static int set_up(sc_live_output *o, const struct sc_live_output_params *params,
     int ret = sc_output_kind_find(&o->kind, p->url, err);
     if (ret < 0)
         return ret;
-    sc_output_shown(o->shown, sizeof(o->shown), p->url, o->kind);
+    sc_url_hide(p->url, o->shown, sizeof(o->shown));
     p->timeout_ms = p->timeout_ms > 0 ? p->timeout_ms : 10000;
     p->retry_ms = p->retry_ms > 0 ? p->retry_ms : 500;
     p->retry_max_ms = p->retry_max_ms > 0 ? p->retry_max_ms : 15000;

@@ -21,15 +21,13 @@ struct sc_output_kind {
     bool in_band;                       // parameter sets go with each keyframe
     bool fragments;                     // fragmented MP4, cut by us
     enum AVCodecID video[8], sound[12]; // that it can hold, ended by 0
+    int linger_ms;                      // between the last byte and the end
     const struct sc_sink_ops *ops;
 };
 
 // SC_EARG: err says which addresses there are.
 int sc_output_kind_find(const struct sc_output_kind **pkind, const char *url, sc_err *err);
 bool sc_output_holds(const enum AVCodecID *ids, enum AVCodecID id);
-// The address as it may be shown, without secrets; buf returned.
-char *sc_output_shown(char *buf, size_t size, const char *url,
-                      const struct sc_output_kind *kind);
 
 // --- guard: how long a sink may block
 

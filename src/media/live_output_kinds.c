@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
+#include "base/url.h"
 #include "media/live_output_internal.h"
 
 #define TS_SOUND                                                                               \
@@ -42,6 +42,7 @@ static const struct sc_output_kind kinds[] = {
         .name = "srt",
         .prefix = "srt://",
         .format = "mpegts",
+        .linger_ms = 400, // closing drops what the other side has not played yet
         .network = true,
         .in_band = true,
         .video = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC},
@@ -152,7 +153,7 @@ int sc_output_kind_find(const struct sc_output_kind **pkind, const char *url, sc
         "%s is no output: give rtmp://, rtmps://, srt://, rtsp:// or udp:// with "
         "a host, a file ending in .mp4, .mkv, .webm or .ts, or a playlist "
         "ending in .m3u8",
-        sc_output_shown(shown, sizeof(shown), url, NULL));
+        sc_url_hide(url, shown, sizeof(shown)));
 }
 
 bool sc_output_holds(const enum AVCodecID *ids, enum AVCodecID id)
@@ -160,24 +161,6 @@ bool sc_output_holds(const enum AVCodecID *ids, enum AVCodecID id)
     while (*ids && *ids != id)
         ids++;
     return *ids && *ids == id;
-}
-
-// Everything behind the host may be a secret: names, passwords, stream keys, pass phrases.
-char *sc_output_shown(char *buf, size_t size, const char *url,
-                      const struct sc_output_kind *kind)
-{
-    const char *host = strstr(url, "://");
-    if (!host || (kind && !kind->network)) {
-        snprintf(buf, size, "%s", url);
-        return buf;
-    }
-    host += 3;
-    size_t authority = strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', authority);
-    const char *name = at ? at + 1 : host;
-    snprintf(buf, size, "%.*s%.*s", (int)(host - url), url, (int)(host + authority - name),
-             name);
-    return buf;
 }
 
 int sc_output_interrupted(void *arg)

@@ -259,11 +259,19 @@ static int mux_write(void *sink, const sc_packet *packet, int64_t zero_ns, sc_er
     return ret < 0 ? sc_sink_fail(&x->setup, ret, "write to", err) : SC_OK;
 }
 
+static void linger(const struct mux *x)
+{
+    int64_t until = sc_clock_now() + x->setup.kind->linger_ms * SC_NS_PER_MS;
+    while (sc_clock_now() < until && !sc_output_interrupted(x->setup.guard))
+        sc_clock_sleep(10 * SC_NS_PER_MS);
+}
+
 static int mux_finish(void *sink, sc_err *err)
 {
     struct mux *x = sink;
     AVFormatContext *av = x->m.av;
     int ret = av_write_trailer(av);
+    linger(x);
     x->began = false;
     if (!(av->oformat->flags & AVFMT_NOFILE)) {
         int closed = avio_closep(&av->pb); // tells of late errors
