@@ -204,7 +204,7 @@ void sc_live_output_put(sc_live_output *o, sc_packet *packet)
 {
     bool good = true;
     pthread_mutex_lock(&o->lock);
-    if (o->info.state == SC_OUTPUT_WAITING || o->info.state == SC_OUTPUT_FAILED) {
+    if (o->info.state == SC_OUTPUT_FAILED) {
         o->info.drops += packet->media == SC_MEDIA_VIDEO;
     } else if (!o->finished && takes(o, packet)) {
         good = sc_output_queue_put(&o->queue, packet);
@@ -462,8 +462,10 @@ static void *run(void *arg)
         again = ret != SC_EEOF && !final && wait_for_retry(o);
     } while (again);
     pthread_mutex_lock(&o->lock);
-    if (o->info.state == SC_OUTPUT_WAITING) // it ended before it came back
+    if (o->info.state == SC_OUTPUT_WAITING) { // it ended before it came back
         o->info.state = SC_OUTPUT_FAILED;
+        sc_output_queue_clear(&o->queue);
+    }
     o->thread_done = true;
     pthread_cond_broadcast(&o->changed);
     pthread_mutex_unlock(&o->lock);

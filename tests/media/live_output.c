@@ -487,9 +487,16 @@ static void a_broken_output_hurts_nobody(void **state)
     sc_live_output *outputs[3];
     for (int i = 0; i < 3; i++)
         outputs[i] = open_output(&params[i]);
-    int64_t began = sc_clock_now();
-    feed_outputs(&f, 100, 0, outputs, 3);
-    assert_true(sc_clock_now() - began < 8 * SC_NS_PER_S); // encoding, in slow builds too
+    int64_t began = 0, putting = 0;
+    for (int n = 0; n < 100; n++) {
+        sc_packet *packet = feed_picture(&f, ZERO);
+        began = sc_clock_now();
+        for (int i = 0; i < 3; i++)
+            sc_live_output_put(outputs[i], packet);
+        putting += sc_clock_now() - began;
+        sc_packet_unref(&packet);
+    }
+    assert_true(putting < SC_NS_PER_S);
     sc_live_output_finish(outputs[2]);
     assert_int_equal(wait_for(outputs[2], SC_OUTPUT_DONE).frames, 100);
     struct sc_live_output_info info = info_of(outputs[1]);
