@@ -30,6 +30,7 @@ void sc_shot_unref(sc_shot **pshot)
         return;
     sc_frame_unref(&shot->frame);
     sc_detections_unref(&shot->found);
+    sc_detections_unref(&shot->late);
     free(shot);
 }
 
@@ -42,6 +43,7 @@ sc_shot *sc_shot_own(sc_shot *shot)
     sc_ref_init(&copy->ref);
     sc_frame_ref(copy->frame);
     sc_detections_ref(copy->found);
+    sc_detections_ref(copy->late);
     sc_shot_unref(&shot);
     return copy;
 }
@@ -51,6 +53,13 @@ void sc_shot_set_found(sc_shot *shot, sc_detections *found, bool detected)
     sc_detections_unref(&shot->found);
     shot->found = found;
     shot->detected = detected;
+}
+
+void sc_shot_set_late(sc_shot *shot, sc_detections *late, int64_t pts_ns)
+{
+    sc_detections_unref(&shot->late);
+    shot->late = late;
+    shot->late_pts_ns = pts_ns;
 }
 
 sc_chunk *sc_chunk_new(sc_live_streams *streams, sc_packet *packet)

@@ -22,8 +22,11 @@ typedef struct sc_shot {
     bool cut;           // starts a new scene
     bool detected; // the model has looked at this very picture, and `found` is what it found
     sc_detections
-        *found;   // owned; of this picture, or where tracks are expected; NULL = nothing known
-    bool cropped; // crop is the camera's choice
+        *found; // owned; of this picture, or where tracks are expected; NULL = nothing known
+    // What was found in an earlier picture, which had gone on by then; for whoever tracks. Else NULL.
+    sc_detections *late; // owned
+    int64_t late_pts_ns; // that picture's, before frame's
+    bool cropped;        // crop is the camera's choice
     struct sc_crop crop; // in pixels of the frame
 } sc_shot;
 
@@ -35,6 +38,8 @@ void sc_shot_unref(sc_shot **pshot); // NULL and &NULL allowed; writes NULL
 sc_shot *sc_shot_own(sc_shot *shot);
 // Takes found over.
 void sc_shot_set_found(sc_shot *shot, sc_detections *found, bool detected);
+// Takes late over; NULL = none.
+void sc_shot_set_late(sc_shot *shot, sc_detections *late, int64_t pts_ns);
 
 // An encoded picture or sound as it came from a source, before decoding. Changes of the source's streams
 // travel with the first packet after them.

@@ -562,6 +562,11 @@ bool sc_batcher_cancel(sc_batcher *batcher, uint64_t ticket)
     return true;
 }
 
+const struct sc_batcher_params *sc_batcher_get_params(const sc_batcher *batcher)
+{
+    return &batcher->params;
+}
+
 void sc_batcher_get_stats(sc_batcher *batcher, struct sc_batcher_stats *stats)
 {
     pthread_mutex_lock(&batcher->lock);

@@ -104,6 +104,9 @@ int sc_batcher_submit(sc_batcher *batcher, const struct sc_batch_request *reques
 // or is just being called, or will be when the run it is in ends.
 bool sc_batcher_cancel(sc_batcher *batcher, uint64_t ticket);
 
+// As opened, with the defaults filled in (but without name); as long as the batcher.
+const struct sc_batcher_params *sc_batcher_get_params(const sc_batcher *batcher);
+
 struct sc_batcher_stats {
     uint64_t items;     // went through run(), well or not
     uint64_t batches;   // calls of run()
