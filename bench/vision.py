@@ -190,4 +190,20 @@ def idle_cpu(context):
     yield lower("idle_cpu", max(percent, 0.01), 0.5, "limit", "%", 1.0)
 
 
-BENCHES = (pipeline_yolox, concurrent_32, idle_cpu)
+def tracker_50(context):
+    """Updates with 50 objects a second of CPU time; against what OC-SORT's authors give."""
+    published, course = 700, 600
+    count = course * context.pick(10, 2)
+    with Program([context.program("tracker")]) as tracker:
+        for kind in ("bytetrack", "ocsort"):
+            tracker.ask("open", kind)
+            tracker.ask("updates", course)
+            times = [tracker.ask("updates", count) for _ in range(5)]
+            ids = tracker.ask("tracks") / (count // course)
+            say(f"{kind}: {1e3 * statistics.median(times) / count:.0f} us an update, "
+                f"{ids:.0f} ids for 50 objects")
+            yield higher("tracker_50" if kind == "bytetrack" else f"tracker_50_{kind}",
+                         1e3 * count / statistics.median(times), published, "published", "ups", 1.0)
+
+
+BENCHES = (pipeline_yolox, concurrent_32, idle_cpu, tracker_50)

@@ -12,8 +12,9 @@
 
 double sc_box_iou(const struct sc_box *a, const struct sc_box *b)
 {
-    double w = fmin(a->x2, b->x2) - fmax(a->x1, b->x1);
-    double h = fmin(a->y2, b->y2) - fmax(a->y1, b->y1);
+    // Not fmin() and fmax(), which are calls for the sake of NaN.
+    double w = (a->x2 < b->x2 ? a->x2 : b->x2) - (a->x1 > b->x1 ? a->x1 : b->x1);
+    double h = (a->y2 < b->y2 ? a->y2 : b->y2) - (a->y1 > b->y1 ? a->y1 : b->y1);
     if (w <= 0 || h <= 0)
         return 0;
     double both = w * h, either = (a->x2 - a->x1) * (a->y2 - a->y1) +

@@ -1,7 +1,7 @@
 // Scores of the trackers on the made-up match, whose truth is known; the metrics on cases whose
 // scores are known.
 //
-// With an argument it prints the table of docs/tracking.md instead.
+// With an argument it prints the number of courses and the table of docs/tracking.md instead.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,8 +362,10 @@ static int print_table(void)
     static const char *const names[] = {"ByteTrack", "OC-SORT", "SORT"};
     void *records = NULL;
     record_all(&records);
-    printf("| tracker | HOTA | DetA | AssA | MOTA | IDF1 | missed | false | switches | ids |\n"
-           "|---|---|---|---|---|---|---|---|---|---|\n");
+    printf("%zu\n| tracker | HOTA | DetA | AssA | MOTA | IDF1 | missed | false | switches | "
+           "ids |\n"
+           "|---|---|---|---|---|---|---|---|---|---|\n",
+           SC_COUNT(courses));
     for (int kind = 0; kind < 3; kind++) {
         struct mot_scores s = play_kind(records, (enum sc_tracker_kind)kind);
         print_row(names[kind], &s);
