@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "media/live_output_internal.h"
+#include "media/sound_aac.h"
 
 #define MAX_CUES  256
 #define LEAVE_NS  (2 * SC_NS_PER_S)  // for a thread to end once it was interrupted
@@ -32,6 +33,7 @@ struct sc_live_output {
     struct sc_live_output_info info;
     int64_t retry_at; // while it waits
     // The thread's.
+    sc_sound_aac *aac; // makes sound fit; NULL = it does as it is
     unsigned attempts; // failures in a row
     uint64_t random;
     int64_t zero_ns;
@@ -46,6 +48,7 @@ static void destroy(sc_live_output *o)
 {
     struct sc_live_output_params *p = &o->params;
     sc_output_queue_release(&o->queue);
+    sc_sound_aac_close(&o->aac);
     for (int i = 0; i < o->cue_count; i++)
         free(o->cues[i].text);
     avcodec_parameters_free((AVCodecParameters **)&p->video);
@@ -71,6 +74,24 @@ static AVCodecParameters *copy_codec(const AVCodecParameters *par)
     return copy;
 }
 
+// What the container does not take is made AAC, or else left out.
+static void fit_sound(sc_live_output *o, const char *name)
+{
+    const AVCodecParameters *sound = o->params.sound;
+    char *said = o->info.sound;
+    if (sc_output_holds(o->kind->sound, sound->codec_id)) {
+        snprintf(said, sizeof(o->info.sound), "%s", name);
+        return;
+    }
+    if (sc_output_holds(o->kind->sound, AV_CODEC_ID_AAC))
+        sc_sound_aac_open(&o->aac, sound);
+    avcodec_parameters_free((AVCodecParameters **)&o->params.sound);
+    if (o->aac)
+        o->params.sound = copy_codec(sc_sound_aac_codec(o->aac));
+    snprintf(said, sizeof(o->info.sound),
+             o->params.sound ? "aac, encoded from %s" : "none: %s does not fit there", name);
+}
+
 static int check_codecs(sc_live_output *o, sc_err *err)
 {
     const AVCodecParameters *sound = o->params.sound;
@@ -79,11 +100,8 @@ static int check_codecs(sc_live_output *o, sc_err *err)
                              "%s cannot carry %s to %s; encode it as %s", o->kind->format,
                              avcodec_get_name(o->params.video->codec_id), o->shown,
                              avcodec_get_name(o->kind->video[0]));
-    if (sound && !sc_output_holds(o->kind->sound, sound->codec_id)) {
-        snprintf(o->info.left_out, sizeof(o->info.left_out), "%s cannot carry sound as %s",
-                 o->kind->format, avcodec_get_name(sound->codec_id));
-        avcodec_parameters_free((AVCodecParameters **)&o->params.sound);
-    }
+    if (sound)
+        fit_sound(o, avcodec_get_name(sound->codec_id));
     return SC_OK;
 }
 
@@ -349,28 +367,48 @@ static void give_cues(sc_live_output *o, void *sink, struct sc_cue *cues, int co
     }
 }
 
+static int write_packet(sc_live_output *o, void *sink, const sc_packet *packet, sc_err *err)
+{
+    const struct sc_sink_ops *ops = o->kind->ops;
+    // Sound from before the start may come after it.
+    if (packet->media == SC_MEDIA_SOUND && packet->pts_ns < o->zero_ns)
+        return SC_OK;
+    set_limit(o, true);
+    int ret = ops->write(sink, packet, o->zero_ns, err);
+    set_limit(o, false);
+    if (ret < 0)
+        note_lost(o, packet);
+    else
+        note_written(o, packet);
+    if (ret >= 0 && ops->wants_key && ops->wants_key(sink))
+        want_key(o);
+    return ret;
+}
+
+static int write_as_aac(sc_live_output *o, void *sink, const sc_packet *packet, sc_err *err)
+{
+    sc_packet *made = NULL;
+    int ret = sc_sound_aac_put(o->aac, packet);
+    while (ret >= 0 && (ret = sc_sound_aac_get(o->aac, &made)) >= 0) {
+        ret = write_packet(o, sink, made, err);
+        sc_packet_unref(&made);
+    }
+    return ret == SC_EAGAIN ? SC_OK : ret;
+}
+
 // SC_EEOF: all is written.
 static int write_one(sc_live_output *o, void *sink, sc_err *err)
 {
-    const struct sc_sink_ops *ops = o->kind->ops;
     struct sc_cue cues[MAX_CUES];
-    int count, ret = SC_OK;
+    int count, ret;
     sc_packet *packet = next_packet(o, cues, &count);
     give_cues(o, sink, cues, count);
     if (!packet)
         return SC_EEOF;
-    // Sound from before the start may come after it.
-    if (packet->media == SC_MEDIA_VIDEO || packet->pts_ns >= o->zero_ns) {
-        set_limit(o, true);
-        ret = ops->write(sink, packet, o->zero_ns, err);
-        set_limit(o, false);
-        if (ret < 0)
-            note_lost(o, packet);
-        else
-            note_written(o, packet);
-        if (ret >= 0 && ops->wants_key && ops->wants_key(sink))
-            want_key(o);
-    }
+    if (packet->media == SC_MEDIA_SOUND && o->aac)
+        ret = write_as_aac(o, sink, packet, err);
+    else
+        ret = write_packet(o, sink, packet, err);
     sc_packet_unref(&packet);
     return ret;
 }

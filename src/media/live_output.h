@@ -8,13 +8,14 @@
 // thread that opens, writes, fails and opens again. A full queue drops up to its next keyframe. One
 // output's trouble is therefore nobody else's.
 //
-// A network output that fails comes back on its own after a jittered pause, at the newest keyframe. A
-// file that fails (full disk, no permission) has failed for good; what was written stays and plays,
-// as it does when the program is killed: MP4 files are made of fragments of about a second, Matroska of
-// clusters.
+// A network output that fails comes back on its own after a jittered pause, at the newest keyframe that
+// it was given meanwhile. A file that fails (full disk, no permission) has failed for good; what was
+// written stays and plays, as it does when the program is killed: MP4 files are made of fragments of
+// a second at most, Matroska of clusters.
 //
-// A put track starts at zero with the first keyframe; sound keeps its distance to the picture
-// exactly and is never encoded: what the container cannot hold is left out, and the state says so.
+// What is written starts at zero with the first keyframe. Sound keeps its distance to the picture and
+// its packets as they are; what the container does not take becomes AAC, or is left out where that
+// does not fit either, and the state says so.
 //
 // Thread-safety: Safe, any thread; but open and close are the owner's.
 #pragma once
@@ -46,8 +47,8 @@ struct sc_live_output_params {
     int segment_ms; // shortest segment, cut at keyframes; 0 = 1000
     int window;     // segments kept; 0 = 6, < 0 = all (on demand afterwards)
     bool cues;      // a WebVTT track beside the picture; index.m3u8 is then a master playlist
-    // Called on the output's thread when it needs a keyframe to go on (it came back, it dropped, a
-    // segment is due). It must not block or call the output.
+    // Called on any thread, also from within put, when it needs a keyframe to go on (it came back, it
+    // dropped, a segment is due). It must not block or call the output.
     void (*want_key)(void *arg);
     void *want_key_arg;
     sc_log *log; // NULL allowed
@@ -89,14 +90,14 @@ struct sc_live_output_info {
     enum sc_live_output_state state;
     const char *kind; // "rtmp", "srt", "rtsp", "udp", "file", "hls"; static
     char reason[512]; // why it waits or failed (also the last reason once it runs again), or ""
-    char left_out[128]; // why there is no sound where some was offered, or ""
-    int64_t frames;     // pictures written
-    int64_t sounds;     // packets of sound written
-    int64_t bytes;      // of packets written
-    int64_t drops;      // pictures that were put and never written
-    int64_t retries;    // times it was opened again
-    int64_t queued;     // packets now
-    int64_t wait_ns;    // until the next try, while it waits
+    char sound[64];   // "aac"; "aac, encoded from opus"; "none: opus does not fit there"; or ""
+    int64_t frames;   // pictures written
+    int64_t sounds;   // packets of sound written
+    int64_t bytes;    // of packets written
+    int64_t drops;    // pictures that were put and never written
+    int64_t retries;  // times it was opened again
+    int64_t queued;   // packets now
+    int64_t wait_ns;  // until the next try, while it waits
 };
 void sc_live_output_get_info(sc_live_output *output, struct sc_live_output_info *info);
 

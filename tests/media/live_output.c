@@ -165,11 +165,50 @@ static void what_does_not_fit_is_said(void **state)
     assert_null(strstr(err.text, "SECRET"));
     params = params_for(folder_file(state, "fit.webm", path), &f); // no AAC there
     o = open_output(&params);
-    assert_non_null(strstr(info_of(o).left_out, "aac"));
+    assert_string_equal(info_of(o).sound, "none: aac does not fit there");
     feed_outputs(&f, 10, 0, &o, 1);
     sc_live_output_finish(o);
     assert_int_equal(wait_for(o, SC_OUTPUT_DONE).sounds, 0);
     sc_live_output_close(&o, 0);
+    feed_close(&f);
+}
+
+// A camera's G.711 beside the picture: MPEG-TS holds it as AAC, in step.
+static void foreign_sound_becomes_aac(void **state)
+{
+    struct feed f;
+    char path[128];
+    struct track *tracks = calloc(2, sizeof(*tracks));
+    AVCodecParameters *alaw = avcodec_parameters_alloc();
+    alaw->codec_type = AVMEDIA_TYPE_AUDIO;
+    alaw->codec_id = AV_CODEC_ID_PCM_ALAW;
+    alaw->sample_rate = 8000;
+    av_channel_layout_default(&alaw->ch_layout, 1);
+    open_feed(&f, NULL, 25, false);
+    struct sc_live_output_params params = params_for(folder_file(state, "alaw.ts", path), &f);
+    params.sound = alaw;
+    sc_live_output *o = open_output(&params);
+    assert_string_equal(info_of(o).sound, "aac, encoded from pcm_alaw");
+    for (int n = 0; n < 50; n++) {
+        AVPacket *av = av_packet_alloc();
+        assert_int_equal(av_new_packet(av, 320), 0); // 40 ms
+        memset(av->data, 0xd5, 320);
+        av->pts = av->dts = ZERO + n * FEED_NS;
+        sc_packet *packet = sc_packet_wrap(av, SC_MEDIA_SOUND);
+        sc_live_output_put(o, packet);
+        sc_packet_unref(&packet);
+        feed_outputs(&f, 1, 0, &o, 1);
+    }
+    sc_live_output_finish(o);
+    struct sc_live_output_info info = wait_for(o, SC_OUTPUT_DONE);
+    sc_live_output_close(&o, 0);
+    read_tracks(path, tracks);
+    assert_int_equal(tracks[0].count, 50);
+    assert_int_equal(tracks[1].count, info.sounds);
+    assert_in_range(info.sounds, 13, 15); // of 128 ms
+    assert_in_range(tracks[1].pts[0] - tracks[0].pts[0], 0, 128 * SC_NS_PER_MS);
+    avcodec_parameters_free(&alaw);
+    free(tracks);
     feed_close(&f);
 }
 
@@ -676,6 +715,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_told_apart),
         cmocka_unit_test(what_does_not_fit_is_said),
+        cmocka_unit_test(foreign_sound_becomes_aac),
         cmocka_unit_test(a_full_queue_drops_up_to_a_keyframe),
         cmocka_unit_test(without_a_keyframe_it_waits_for_one),
         cmocka_unit_test(bytes_are_bounded),

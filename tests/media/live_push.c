@@ -100,8 +100,8 @@ static bool report(struct push *p)
                     i, info.kind, sc_live_output_state_name(info.state), info.frames,
                     info.sounds, info.drops, info.retries);
         sc_str_add_json(&line, info.reason);
-        sc_str_add(&line, ",\"left_out\":");
-        sc_str_add_json(&line, info.left_out);
+        sc_str_add(&line, ",\"sound\":");
+        sc_str_add_json(&line, info.sound);
         sc_str_addc(&line, '}');
         puts(sc_str_get(&line));
         sc_str_release(&line);
