@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "app/ids.h"
 #include "app/videos_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,27 +24,7 @@ struct sc_upload {
 
 bool sc_video_id_valid(const char *id)
 {
-    size_t n = 0;
-    for (; id[n]; n++) {
-        char c = id[n];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    (c >= '0' && c <= '9') || c == '_' || c == '-';
-        if (!good || n >= 64)
-            return false;
-    }
-    return n > 0;
-}
-
-static int random_id(char id[65], sc_err *err)
-{
-    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; // 32 that nobody mixes up
-    unsigned char bytes[12];
-    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return sc_fail(err, SC_EIO, "the system gives no random numbers");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        id[i] = letters[bytes[i] & 31];
-    id[sizeof(bytes)] = 0;
-    return 0;
+    return sc_id_valid(id);
 }
 
 // The length of the UTF-8 sequence at s, 0 if it is broken, overlong or a surrogate.
@@ -96,7 +77,7 @@ static int reserve(sc_upload *up, const char *id, sc_err *err)
         ret = sc_videos_reserve(up->videos, id);
     }
     while (!id && ret == SC_EEXISTS) {
-        int failed = random_id(up->info.id, err);
+        int failed = sc_id_random(up->info.id, err);
         if (failed)
             return failed;
         ret = sc_videos_reserve(up->videos, up->info.id);

@@ -433,6 +433,16 @@ sc_reader *sc_video_reader(sc_video *video)
     return video->reader;
 }
 
+const char *sc_video_path(const sc_video *video)
+{
+    return video->path;
+}
+
+bool sc_video_is_deleted(const sc_video *video)
+{
+    return atomic_load(&video->deleted);
+}
+
 int sc_video_open_fd(sc_video *video, int *fd, int64_t *size)
 {
     return sc_blobs_open_fd(video->videos->blobs, video->key, fd, size);

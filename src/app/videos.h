@@ -73,6 +73,9 @@ sc_index *sc_video_index(sc_video *video);   // a new reference
 sc_reader *sc_video_reader(sc_video *video); // borrowed while the video is referenced
 // The stored file: a descriptor (the caller's) and its size. Blocks.
 int sc_video_open_fd(sc_video *video, int *fd, int64_t *size);
+// Where it is stored, for those who open it themselves while they hold a reference.
+const char *sc_video_path(const sc_video *video);
+bool sc_video_is_deleted(const sc_video *video); // it goes with the last reference
 // Cache state of frame n, for display: 0 nothing, 1 decoded frame cached.
 int sc_video_cached(sc_video *video, int64_t n);
 
