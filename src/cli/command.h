@@ -20,7 +20,8 @@ struct sc_command {
 };
 
 extern const struct sc_command sc_cmd_bench, sc_cmd_demo, sc_cmd_detect, sc_cmd_doctor,
-    sc_cmd_frame, sc_cmd_index, sc_cmd_models, sc_cmd_options, sc_cmd_probe, sc_cmd_serve;
+    sc_cmd_frame, sc_cmd_index, sc_cmd_live, sc_cmd_models, sc_cmd_options, sc_cmd_probe,
+    sc_cmd_serve;
 
 // Says on standard error what is wrong and where help is; returns 2.
 int sc_cli_usage(const struct sc_command *cmd, const char *fmt, ...)

@@ -9,8 +9,9 @@
 
 // In the order of `saccade --help`.
 static const struct sc_command *const commands[] = {
-    &sc_cmd_serve,  &sc_cmd_demo,   &sc_cmd_probe, &sc_cmd_index,  &sc_cmd_frame,
-    &sc_cmd_detect, &sc_cmd_models, &sc_cmd_bench, &sc_cmd_doctor, &sc_cmd_options,
+    &sc_cmd_serve, &sc_cmd_demo,   &sc_cmd_probe,   &sc_cmd_index,
+    &sc_cmd_frame, &sc_cmd_detect, &sc_cmd_live,    &sc_cmd_models,
+    &sc_cmd_bench, &sc_cmd_doctor, &sc_cmd_options,
 };
 
 static void print_help(FILE *out)

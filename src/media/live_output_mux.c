@@ -45,6 +45,17 @@ static int add_aac_config(AVCodecParameters *par)
     return SC_OK;
 }
 
+// Takes that header away; libavformat would do it as well, but not where the parameters are known.
+static void strip_adts(AVPacket *packet)
+{
+    int size =
+        packet->size > 2 && packet->data[1] & 1 ? 7 : 9; // with a checksum: two bytes more
+    if (packet->size <= size || packet->data[0] != 0xff || (packet->data[1] & 0xf6) != 0xf0)
+        return;
+    packet->data += size;
+    packet->size -= size;
+}
+
 static int add_stream(struct sc_muxer *m, int track, const AVCodecParameters *par)
 {
     AVStream *stream = avformat_new_stream(m->av, NULL);
@@ -107,6 +118,9 @@ int sc_muxer_prepare(struct sc_muxer *m, const sc_packet *packet, int64_t zero_n
     m->packet->time_base = stream->time_base;
     m->packet->stream_index = stream->index;
     m->packet->pos = -1;
+    if (stream->codecpar->codec_id == AV_CODEC_ID_AAC &&
+        strcmp(m->av->oformat->name, "mpegts") != 0) // which wants it
+        strip_adts(m->packet);
     return SC_OK;
 }
 

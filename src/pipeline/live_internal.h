@@ -1,0 +1,44 @@
+// A live stream's parts, shared by its opening (live.c), its parameters (live_params.c) and its state
+// (live_status.c).
+#pragma once
+
+#include "pipeline/live.h"
+#include "pipeline/live_facts.h"
+#include "pipeline/stage_detect.h"
+#include "pipeline/stage_output.h"
+#include "pipeline/stage_track.h"
+#include "pipeline/stage_viewers.h"
+
+struct sc_live {
+    // Immutable after opening.
+    struct sc_live_params params; // its texts are in `texts`
+    char *texts[16 + SC_LIVE_OUTPUTS];
+    int text_count;
+    int output_count;
+    bool timed; // keeps the source's time
+    bool paced; // by us
+    double threshold;
+    struct sc_camera_params camera;
+    int camera_classes[SC_CAMERA_CLASSES], camera_leads[SC_CAMERA_CLASSES];
+    int64_t opened_ns;
+    sc_log *log;
+    sc_cancel *stop; // of the source
+    sc_graph *graph;
+
+    struct sc_detect_figures detection;
+    struct sc_track_figures tracking;
+    struct sc_live_facts facts;
+    struct sc_output_monitor monitors[SC_LIVE_OUTPUTS];
+    struct sc_viewers viewers;
+
+    pthread_mutex_t lock;
+    // Under lock.
+    bool ended;
+    int ret; // how it ended
+    sc_err err;
+};
+
+// Copies params and works out what follows from them alone. SC_EARG: err names the field.
+int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc_err *err);
+// Not a file: the stream has no time to wait for it.
+bool sc_live_is_net(const char *url);

@@ -1,0 +1,31 @@
+// Shots as JPEG, made once for all who look.
+//
+// Thread-safety: add as sc_graph_add(); the rest is safe.
+#pragma once
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "pipeline/graph.h"
+#include "pipeline/live.h"
+
+// Who looks; outlives the graph.
+struct sc_viewers {
+    pthread_mutex_t lock;
+    struct sc_live_viewer *first; // under lock, and so is their take()
+    int count;
+    bool over; // no more pictures come
+};
+
+void sc_viewers_init(struct sc_viewers *viewers);
+void sc_viewers_release(struct sc_viewers *viewers);
+// As sc_live_view(). Who comes after the end is told at once.
+void sc_viewers_add(struct sc_viewers *viewers, sc_live_viewer **pviewer,
+                    void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns),
+                    void *arg);
+int sc_viewers_count(struct sc_viewers *viewers);
+// Tells all that it is over; for a graph that ended.
+void sc_viewers_end(struct sc_viewers *viewers);
+
+int sc_stage_viewers_add(sc_graph *graph, struct sc_viewers *viewers, int quality,
+                         sc_stage **pstage, sc_err *err);
