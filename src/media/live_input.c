@@ -13,7 +13,7 @@
 #define QUEUE_ITEMS     8   // made by one step besides sound that was held
 #define MAX_HELD        256 // packets of sound before the first picture
 
-enum phase { CLOSED, OPEN, WAITING, DONE };
+enum phase { CLOSED, OPENING, OPEN, WAITING, DONE };
 
 struct sc_live_input {
     struct sc_live_input_params params; // url and transport point to what is owned below
@@ -441,13 +441,14 @@ static int step(sc_live_input *in)
 {
     if (in->phase == OPEN)
         return read_source(in);
-    if (in->phase == WAITING) {
+    if (in->phase == OPENING)
+        return open_source(in);
+    if (in->phase == WAITING)
         wait_until(in, in->until_ns);
-        in->phase = CLOSED;
-    }
+    in->phase = OPENING;
     if (!in->connected || in->address.kind->live) // a file that loops just goes on
         give_state(in, SC_LIVE_CONNECTING);
-    return open_source(in);
+    return SC_OK;
 }
 
 int sc_live_input_read(sc_live_input *in, struct sc_live_item *item, sc_err *err)
