@@ -161,6 +161,17 @@ static int64_t step_of(int64_t *last_ns, int64_t pts_ns)
     return step < SECOND ? step : SECOND;
 }
 
+static void check_info(const struct sc_camera_params *params, const struct sc_camera_info *info)
+{
+    double speed = params->max_speed > 0 ? params->max_speed : 0.4;
+    double turn = params->max_acceleration > 0 ? params->max_acceleration : 1;
+    double zoom = params->max_zoom_speed > 0 ? params->max_zoom_speed : 0.15;
+    assert_true(info->max_speed <= 1.0001 * speed * params->width);
+    assert_true(info->max_acceleration <= 1.0001 * turn * params->width);
+    assert_true(info->max_zoom_speed <= 1.0001 * zoom * params->width);
+    assert_true(info->ahead_ns <= params->ahead_ns);
+}
+
 static void run_wild(const struct sc_camera_params *params, uint64_t seed)
 {
     enum { FRAMES = 400 };
@@ -170,6 +181,7 @@ static void run_wild(const struct sc_camera_params *params, uint64_t seed)
     int shown = 0;
     struct motion motion = {0};
     sc_camera *camera = must_open(params);
+    check_info(params, sc_camera_get_info(camera));
     for (int n = 0; n <= FRAMES; n++) {
         if (n < FRAMES) {
             now = n ? now + steps_ms[next(&seed) % SC_COUNT(steps_ms)] * MS : 0;
