@@ -18,8 +18,8 @@
 typedef struct sc_camera sc_camera;
 
 enum sc_camera_follow {
-    SC_CAMERA_ACTION, // the middle of all that is followed, weighted towards the leads
-    SC_CAMERA_SUBJECT // all that is followed must be in the crop, as far as it goes: its bounds' middle
+    SC_CAMERA_ACTION, // the lead, as far as it is known, and the crowd around it
+    SC_CAMERA_SUBJECT, // all that is followed must be in the crop; its middle where it does not fit
 };
 
 #define SC_CAMERA_CLASSES   64 // at most, each list
@@ -31,40 +31,37 @@ struct sc_camera_params {
     int width, height; // of the displayed picture, 1..65536
     double aspect;     // width / height of the crop, 1/16..16; 0 = the picture's
 
+    // What is followed: of all classes where there are none. Leads (the ball) are followed too; there
+    // is at most one at a time, and the action is where it is. Copied.
     enum sc_camera_follow follow;
-    const int *classes; // followed, class_count of them; none = all. Copied
-    int class_count;
-    const int
-        *leads; // that lead the action (the ball), also followed; at most one object at a time
-    int lead_count;
-    int64_t track;    // > 0: follow this track only (SC_CAMERA_SUBJECT), whatever its class
+    const int *classes, *leads;
+    int class_count, lead_count;
+    int64_t track;    // > 0: only this track, as the subject, whatever its class
     double threshold; // scores below do not count; 0 = 0.3
 
-    double min_zoom,
-        max_zoom; // 1 = the widest crop of the aspect, 2 = half of its width, ... 32
-                  // 0 = 1, and 2 or min_zoom
-    double
-        margin; // air around what must be seen, a share of the crop on each side, 0..0.45; 0 = 0.15
+    // 1 = the widest crop of the aspect, 2 = half of its width, up to 32; 0 = 1, and 2 or min_zoom.
+    double min_zoom, max_zoom;
+    double margin; // air on each side of what must be seen, of the crop, up to 0.45; 0 = 0.15
     int64_t window_ns; // of the median against outliers, up to 2 s; 0 = 0.3 s, < 0 = none
-    double
-        dead; // how far the target may go before the camera does, a share of the crop's size,
-              // 0..0.5; 0 = 0.08, < 0 = none
+    // How far the target goes before the camera does, of the crop's size, up to 0.5; 0 = 0.08, < 0 =
+    // none.
+    double dead;
+
     double max_speed;        // widths a second, of each axis, 0.01..4; 0 = 0.4
     double max_acceleration; // widths a second squared, of each axis, 0.01..40; 0 = 1
-    double
-        max_zoom_speed; // of the crop's width, widths a second; 0 = 0.15. It never passes twice
-                        // max_speed, or what the crop's corners need (tall crops: less)
-    int64_t ahead_ns;   // how long a frame may be held back to see what comes; up to
-                        // SC_CAMERA_MAX_AHEAD. 0 = not at all
+    // Of the crop's width, widths a second, 0.001..4; 0 = 0.15. It never passes twice max_speed, for tall
+    // crops that times the aspect, so that a crop at the edge can give way.
+    double max_zoom_speed;
+    // How long a frame may be held back to see what comes, up to SC_CAMERA_MAX_AHEAD; 0 = not at all.
+    int64_t ahead_ns;
 };
 
-// What the parameters came to.
+// What the parameters came to, in pixels and seconds.
 struct sc_camera_info {
-    float min_width, max_width; // of the crop, pixels
-    double max_speed,
-        max_zoom_speed; // pixels a second: of the centre on each axis; of the width
-    double max_acceleration, max_zoom_acceleration; // pixels a second squared
-    int64_t ahead_ns;                               // really held back: no more than is of use
+    float min_width, max_width;                   // of the crop
+    double max_speed, max_acceleration;           // of the centre, on each axis
+    double max_zoom_speed, max_zoom_acceleration; // of the width
+    int64_t ahead_ns;                             // really held back: no more than is of use
 };
 
 // SC_EARG (err names the field). On failure *out is NULL.

@@ -110,8 +110,12 @@ static int add(struct sc_leads *leads, const struct sc_seen *seen, unsigned take
     } else {
         leads->count++;
     }
-    leads->items[i] =
-        (struct sc_lead){.x = seen->x, .y = seen->y, .home_x = seen->x, .home_y = seen->y};
+    leads->items[i] = (struct sc_lead){.x = seen->x,
+                                       .y = seen->y,
+                                       .mean_x = seen->x,
+                                       .mean_y = seen->y,
+                                       .home_x = seen->x,
+                                       .home_y = seen->y};
     return i;
 }
 

@@ -14,7 +14,7 @@
 #include "vision/model.h"
 
 #define FIRST_SEED 201
-#define FRAMES     (25 * RIG_FPS)
+#define FRAMES     (20 * RIG_FPS)
 #define EVERY      3
 
 static const struct {
@@ -104,6 +104,7 @@ static void measure(const char *who, int seeds, rig_look *look, void *user)
         sc_scene_close(&scene);
     }
     print_rows(who, totals);
+    fflush(stdout);
 }
 
 // --- the shipped detector
@@ -125,8 +126,10 @@ static sc_detections *look_with_model(void *user, sc_scene *scene, int64_t n)
 
 static sc_model *open_model(sc_onnx **onnx)
 {
-    const struct sc_model_params params = {
-        .name = "pitch", .path = "models/pitch/pitch.onnx", .provider = SC_PROVIDER_CPU};
+    const struct sc_model_params params = {.name = "pitch",
+                                           .path = "models/pitch/pitch.onnx",
+                                           .provider = SC_PROVIDER_CPU,
+                                           .threads = 1};
     sc_model *model = NULL;
     sc_err err = {0};
     if (sc_onnx_open(onnx, NULL, NULL, &err) || sc_model_open(&model, *onnx, &params, &err))
@@ -330,8 +333,8 @@ int main(int argc, char **argv)
         "| seen by | crop | look-ahead | ball inside | worst match | turns/s | top speed | "
         "top acceleration | travel/s | width |\n|---|---|---|---|---|---|---|---|---|---|\n");
     if (model)
-        measure("the shipped detector", 6, look_with_model, model);
-    measure("truth with noise", 12, rig_look_noisy, &noise);
+        measure("the shipped detector", 4, look_with_model, model);
+    measure("truth with noise", 8, rig_look_noisy, &noise);
     print_times();
     if (argc > 1)
         make_picture(argv[1], model ? look_with_model : rig_look_noisy,
