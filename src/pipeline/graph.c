@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,7 +25,8 @@ static void init_locks(sc_graph *graph)
 static int acquire(sc_graph *graph, const struct sc_graph_params *params, sc_err *err)
 {
     graph->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (graph->kick < 0 || sc_cancel_fd(graph->stop) < 0)
+    graph->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (graph->kick < 0 || graph->timer < 0 || sc_cancel_fd(graph->stop) < 0)
         return sc_fail(err, SC_EIO, "no file descriptor is free for a graph");
     if (!params->pool) {
         struct sc_pool_params pool = {.threads = params->threads, .name = "graph"};
@@ -46,7 +48,7 @@ int sc_graph_open(sc_graph **pgraph, const struct sc_graph_params *params, sc_er
     graph->log = params->log;
     graph->on_end = params->on_end;
     graph->arg = params->arg;
-    graph->kick = -1;
+    graph->kick = graph->timer = -1;
     graph->stop = sc_cancel_new(params->cancel);
     init_locks(graph);
     int ret = acquire(graph, params, err);
@@ -340,6 +342,8 @@ void sc_graph_close(sc_graph **pgraph)
     sc_trace_close(&graph->trace);
     if (graph->kick >= 0)
         close(graph->kick);
+    if (graph->timer >= 0)
+        close(graph->timer);
     sc_cancel_free(&graph->stop);
     pthread_cond_destroy(&graph->end_came);
     pthread_mutex_destroy(&graph->lock);

@@ -103,7 +103,7 @@ struct sc_graph {
     sc_stage **stages;
     sc_link **links;
     int stage_count, link_count;
-    int kick; // eventfd that wakes the keeper
+    int kick, timer; // eventfd and timerfd that wake the keeper
     pthread_t keeper;
     int64_t started_ns;
 
@@ -114,7 +114,7 @@ struct sc_graph {
     bool started, stopping, over; // over: on_end has returned
     int open_stages;              // not closed yet
     int holds;                    // inputs held
-    int64_t keeper_until;         // when it looks again by itself; 0 = it is awake
+    int64_t timer_ns;             // when the timer wakes the keeper; 0 = it does not
     int64_t ended_ns;
     int ret;
     sc_err err;

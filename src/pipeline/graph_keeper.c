@@ -1,6 +1,7 @@
 // The keeper: one thread a graph for timers, the parent's token and the end. And wakers.
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,10 +25,20 @@ static void wake(sc_stage *stage)
     sc_stage_consider(stage);
 }
 
-// Wakes whoever is due. When to look again; INT64_MAX = when kicked.
-static int64_t fire_timers(sc_graph *graph, int64_t now)
+// The timer is armed by whoever asks for an earlier time; that need not wake the keeper. The lock
+// is held. 0 disarms.
+static void arm_timer(sc_graph *graph, int64_t when_ns)
 {
-    int64_t next = INT64_MAX;
+    struct itimerspec at = {
+        .it_value = {.tv_sec = when_ns / SC_NS_PER_S, .tv_nsec = when_ns % SC_NS_PER_S}};
+    timerfd_settime(graph->timer, TFD_TIMER_ABSTIME, &at, NULL);
+    graph->timer_ns = when_ns;
+}
+
+// Wakes whoever is due, and arms the timer for who is next.
+static void fire_timers(sc_graph *graph, int64_t now)
+{
+    int64_t next = 0;
     for (int i = 0; i < graph->stage_count; i++) {
         sc_stage *stage = graph->stages[i];
         if (!stage->wake_at_ns || stage->finished)
@@ -35,26 +46,26 @@ static int64_t fire_timers(sc_graph *graph, int64_t now)
         if (stage->wake_at_ns <= now) {
             stage->wake_at_ns = 0;
             wake(stage);
-        } else if (stage->wake_at_ns < next) {
+        } else if (!next || stage->wake_at_ns < next) {
             next = stage->wake_at_ns;
         }
     }
-    return next;
+    if (next != graph->timer_ns)
+        arm_timer(graph, next);
 }
 
-static void sleep_until(sc_graph *graph, int64_t when_ns, bool watch_token)
+static void sleep_until_called(sc_graph *graph, bool watch_token)
 {
     struct pollfd fds[] = {
         {.fd = graph->kick, .events = POLLIN},
+        {.fd = graph->timer, .events = POLLIN},
         {.fd = watch_token ? sc_cancel_fd(graph->stop) : -1, .events = POLLIN},
     };
-    int64_t wait = when_ns - sc_clock_now();
-    wait = wait < 0 ? 0 : wait;
-    struct timespec ts = {.tv_sec = wait / SC_NS_PER_S, .tv_nsec = wait % SC_NS_PER_S};
-    ppoll(fds, SC_COUNT(fds), when_ns == INT64_MAX ? NULL : &ts, NULL);
-    eventfd_t count;
-    if (fds[0].revents)
-        eventfd_read(graph->kick, &count);
+    uint64_t count; // of calls; all are looked at whatever it is
+    poll(fds, SC_COUNT(fds), -1);
+    for (int i = 0; i < 2; i++)
+        if (fds[i].revents && read(fds[i].fd, &count, sizeof(count)) < 0)
+            continue; // someone armed the timer anew in between
 }
 
 // All stages are closed: nobody else is in the graph any more, but for its owner.
@@ -82,13 +93,11 @@ void *sc_graph_keep(void *arg)
     while (graph->open_stages) {
         if (sc_cancel_requested(graph->stop))
             sc_graph_stop(graph, SC_ECANCELLED, NULL, NULL);
-        int64_t next = fire_timers(graph, sc_clock_now());
+        fire_timers(graph, sc_clock_now());
         bool watch_token = !graph->stopping; // else it would be readable for ever
-        graph->keeper_until = next;
         pthread_mutex_unlock(&graph->lock);
-        sleep_until(graph, next, watch_token);
+        sleep_until_called(graph, watch_token);
         pthread_mutex_lock(&graph->lock);
-        graph->keeper_until = 0;
     }
     pthread_mutex_unlock(&graph->lock);
     end(graph);
@@ -111,8 +120,8 @@ void sc_stage_wake_at(sc_stage *stage, int64_t when_ns)
     pthread_mutex_lock(&graph->lock);
     if (!stage->wake_at_ns || when_ns < stage->wake_at_ns) {
         stage->wake_at_ns = when_ns;
-        if (when_ns < graph->keeper_until)
-            sc_graph_kick(graph);
+        if (!graph->timer_ns || when_ns < graph->timer_ns)
+            arm_timer(graph, when_ns);
     }
     pthread_mutex_unlock(&graph->lock);
 }
