@@ -118,24 +118,20 @@ struct job {
     struct sc_detect_output *output;
 };
 
-// Takes items until the end; SC_OK then.
-static int pump(struct job *job, int64_t started, sc_err *err)
+// Until all is written.
+static int await(struct job *job, int64_t started, sc_err *err)
 {
     struct sc_progress progress;
-    int ret = SC_OK;
+    int ret;
     sc_progress_init(&progress, "detecting", false);
-    while (ret >= 0) {
-        struct sc_detect_item *item = NULL;
-        ret = sc_detect_stages_next(job->stages, &item, err);
-        if (ret >= 0)
-            ret = sc_detect_output_put(job->output, item, err);
-        sc_detect_item_free(item);
-        int64_t done = sc_detect_output_totals(job->output)->frames;
-        progress.rate = (double)done * 1e9 / (double)(sc_clock_now() - started + 1);
-        sc_progress_update(&progress, (double)done / (double)job->selection.count);
-    }
+    do {
+        ret = sc_detect_stages_wait(job->stages, 100, err);
+        double done = (double)sc_detect_stages_written(job->stages);
+        progress.rate = done * 1e9 / (double)(sc_clock_now() - started + 1);
+        sc_progress_update(&progress, done / (double)job->selection.count);
+    } while (ret == SC_EAGAIN);
     sc_progress_done(&progress);
-    return ret == SC_EEOF ? SC_OK : ret;
+    return ret;
 }
 
 static int detect(struct job *job, sc_err *err)
@@ -147,9 +143,9 @@ static int detect(struct job *job, sc_err *err)
         return ret;
     int64_t started = sc_clock_now();
     ret = sc_detect_stages_open(&job->stages, args->video, job->ix, &job->selection,
-                                &job->model, args->annotate, err);
+                                &job->model, job->output, err);
     if (ret >= 0)
-        ret = pump(job, started, err);
+        ret = await(job, started, err);
     bool interrupted = sc_cancel_requested(sc_cli_cancel());
     const struct sc_detect_totals *totals = sc_detect_output_totals(job->output);
     if (ret >= 0 && interrupted && !totals->frames)

@@ -1,10 +1,9 @@
 // What the parts of `saccade detect` share.
 //
-//   reader (decodes ahead) -> queue -> model (its batcher) -> queue -> output (draws, encodes)
+//   reader (decodes ahead) -> queue -> [ read -> detect -> write ]
 //
-// Each arrow is a bounded queue between threads; the output runs on the main thread. Items are in order
-// all the way: the output waits for the detections of the item it is at. An end or a
-// failure anywhere closes the queues on both sides of it, so that all stages end.
+// The brackets are a graph (pipeline/graph.h); write draws, encodes and writes. Items are in order all the
+// way. The main thread shows how far it is.
 //
 // Thread-safety: as said at each part.
 #pragma once
@@ -36,11 +35,11 @@ struct sc_detect_selection {
     int64_t count;
 };
 
-// A frame on its way.
+// A frame and what was found in it; borrowed.
 struct sc_detect_item {
-    sc_frame *frame; // NULL behind the model where it is not drawn on
+    sc_frame *frame;
     int64_t n;
-    sc_detections *found; // NULL before the model
+    sc_detections *found;
 };
 
 struct sc_detect_output;
@@ -63,15 +62,15 @@ const struct sc_detect_totals *sc_detect_output_totals(const struct sc_detect_ou
 // What became of the file, on standard error.
 void sc_detect_output_say(const struct sc_detect_output *out);
 
-// --- stages: decoding and inference on threads of their own
+// --- stages: reading, inference and the output, off the main thread
 
 struct sc_detect_stages;
-// SC_EINTERNAL: no thread.
+// Begins. selection, model and output outlive the stages. SC_EINTERNAL: no thread.
 int sc_detect_stages_open(struct sc_detect_stages **pstages, const char *video, sc_index *index,
                           const struct sc_detect_selection *selection,
-                          const struct sc_cli_model *model, bool keep_frames, sc_err *err);
-// The next item, the caller's to release; SC_EEOF after the last, or what failed.
-int sc_detect_stages_next(struct sc_detect_stages *stages, struct sc_detect_item **pitem,
+                          const struct sc_cli_model *model, struct sc_detect_output *output,
                           sc_err *err);
-void sc_detect_item_free(void *item);                           // sc_detect_item; NULL allowed
+int64_t sc_detect_stages_written(const struct sc_detect_stages *stages); // frames so far
+// SC_EAGAIN: not done after timeout_ms; SC_OK: all is written; or what failed.
+int sc_detect_stages_wait(struct sc_detect_stages *stages, int timeout_ms, sc_err *err);
 void sc_detect_stages_close(struct sc_detect_stages **pstages); // stops what still runs
