@@ -9,13 +9,6 @@
 
 // --- source and sink ----------------------------------------------------------------------------
 
-static int source_open(void *self, sc_stage *stage, sc_err *err)
-{
-    (void)err;
-    ((struct shots *)self)->source = stage;
-    return SC_OK;
-}
-
 static int source_pull(void *self, sc_err *err)
 {
     (void)err;
@@ -36,8 +29,7 @@ static int source_pull(void *self, sc_err *err)
     return ret;
 }
 
-static const struct sc_stage_ops source_ops = {
-    .kind = "source", .open = source_open, .pull = source_pull};
+static const struct sc_stage_ops source_ops = {.kind = "source", .pull = source_pull};
 
 static int sink_push(void *self, int in, struct sc_item item, sc_err *err)
 {
@@ -142,7 +134,7 @@ void shots_wait_taken(struct shots *shots, const char *stage, int count)
     }
 }
 
-void shots_check_order(struct shots *shots)
+static void check_order(struct shots *shots)
 {
     assert_true(shots->seen_count <= shots->sent_count);
     for (int i = 0; i < shots->seen_count; i++)
@@ -152,6 +144,7 @@ void shots_check_order(struct shots *shots)
 void shots_close(struct shots *shots)
 {
     sc_graph_close(&shots->graph);
+    check_order(shots);
     for (int i = shots->emitted; i < shots->sent_count; i++)
         sc_shot_unref(&shots->sent[i]);
     for (int i = 0; i < shots->seen_count; i++)

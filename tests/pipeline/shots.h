@@ -37,10 +37,8 @@ void shots_send_some(struct shots *shots, int first, int count);
 void shots_end(struct shots *shots);
 void shots_wait_seen(struct shots *shots, int count);
 void shots_wait_taken(struct shots *shots, const char *stage, int count);
-// Closes the graph; frees what was sent and seen.
+// Closes the graph; checks that each picture came once and in order, as numbered from 0; frees all.
 void shots_close(struct shots *shots);
-// Each picture once and in order, none but those sent.
-void shots_check_order(struct shots *shots);
 
 // --- the model ----------------------------------------------------------------------------------
 

@@ -33,7 +33,6 @@ static struct rig *rig_open(struct sc_batcher_params batcher, struct sc_detect_p
 static void rig_close(struct rig **prig)
 {
     struct rig *rig = *prig;
-    shots_check_order(&rig->shots);
     shots_close(&rig->shots);
     model_close(&rig->model);
     free(rig);

@@ -27,7 +27,6 @@ static struct rig *rig_open(struct sc_track_params params)
 static void rig_close(struct rig **prig)
 {
     struct rig *rig = *prig;
-    shots_check_order(&rig->shots);
     shots_close(&rig->shots);
     free(rig);
     *prig = NULL;
