@@ -190,7 +190,7 @@ static void begin_tracks(sc_tracker *t)
             t->stats.left_out++;
             continue;
         }
-        *track = (struct sc_track){.born = ++t->births};
+        *track = (struct sc_track){.born_ns = t->pts_ns};
         sc_kalman_init(&track->filter, t->ops->filter, &found->box);
         note(t, track, found);
     }

@@ -59,12 +59,18 @@ static const struct sc_box *place(const struct sc_track *track)
     return track->found ? &sc_track_last(track)->box : &track->ahead;
 }
 
-// Of a found track and a lost one in the same place, the younger goes.
+static int64_t known_ns(const struct sc_track *track)
+{
+    return sc_track_last(track)->pts_ns - track->born_ns;
+}
+
+// Of a found track and a lost one in the same place, the one that was known for less time goes.
 static bool is_double(const sc_tracker *t, const struct sc_track *track)
 {
     for (int i = 0; i < t->track_count; i++) {
         const struct sc_track *other = &t->tracks[i];
-        if (other->found == track->found || other->born >= track->born)
+        if (other->found == track->found || known_ns(other) < known_ns(track) ||
+            (known_ns(other) == known_ns(track) && track->found))
             continue;
         if (!t->params.class_agnostic && other->class != track->class)
             continue;

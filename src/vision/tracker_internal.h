@@ -17,7 +17,7 @@ struct sc_observation {
 
 struct sc_track {
     int64_t id;                              // 0 = not confirmed
-    int64_t born;                            // grows with each track: the age
+    int64_t born_ns;                         // its first observation
     struct sc_kalman filter;                 // as of the last observation
     struct sc_box ahead;                     // where it should be in this update
     struct sc_observation recent[SC_RECENT]; // ring
@@ -66,9 +66,9 @@ struct sc_tracker {
     double *gain;                    // of a pass
     void *work;
     size_t gain_size, work_size; // bytes
-    int64_t pts_ns, births;
-    int width, height; // of the last picture
-    bool started;      // there was an update since the start, a cut or a step back
+    int64_t pts_ns;              // of the last update
+    int width, height;           // of the last picture
+    bool started;                // there was an update since the start, a cut or a step back
     struct sc_tracker_stats stats;
 };
 
