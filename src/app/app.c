@@ -9,6 +9,7 @@
 
 #include "app/detections.h"
 #include "app/detector.h"
+#include "app/streams.h"
 #include "app/videos_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -31,6 +32,7 @@ struct sc_app {
     sc_models *models;
     sc_inference *inference;
     sc_videos *videos;
+    sc_streams *streams;
 };
 
 #define OPT(field) offsetof(struct sc_app_settings, field)
@@ -208,6 +210,23 @@ static int open_videos(sc_app *app, bool fresh, sc_err *err)
     return ret;
 }
 
+static int open_streams(sc_app *app, const struct sc_app_params *params, sc_err *err)
+{
+    return sc_streams_open(
+        &app->streams,
+        &(struct sc_streams_params){
+            .settings = sc_options_get(params->options, &sc_streams_options),
+            .ops = params->live ? params->live : &sc_live_real,
+            .log = app->log,
+            .metrics = app->metrics,
+            .rows = app->rows,
+            .models = app->models,
+            .videos = app->videos,
+            .threads = app->threads,
+        },
+        err);
+}
+
 static int64_t rss_bytes(void)
 {
     long long pages = 0;
@@ -270,6 +289,8 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
         ret = open_models(app, params, err);
     if (!ret)
         ret = open_videos(app, fresh, err);
+    if (!ret)
+        ret = open_streams(app, params, err);
     if (ret) {
         sc_app_close(&app);
         return ret;
@@ -281,8 +302,15 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
     return 0;
 }
 
+void sc_app_drain(sc_app *app)
+{
+    if (app->streams)
+        sc_streams_stop(app->streams);
+}
+
 void sc_app_stop(sc_app *app)
 {
+    sc_app_drain(app);
     if (app->inference)
         sc_inference_stop(app->inference);
     if (app->videos)
@@ -298,6 +326,7 @@ void sc_app_close(sc_app **papp)
     sc_app_stop(app);
     // The pool's tasks use videos; what runs still ends before they go.
     sc_pool_close(&app->pool);
+    sc_streams_close(&app->streams); // they hold videos and models
     sc_videos_close(&app->videos);
     sc_inference_close(&app->inference);
     sc_models_close(&app->models);
@@ -358,6 +387,11 @@ sc_inference *sc_app_inference(sc_app *app)
 sc_videos *sc_app_videos(sc_app *app)
 {
     return app->videos;
+}
+
+sc_streams *sc_app_streams(sc_app *app)
+{
+    return app->streams;
 }
 
 void sc_app_get_status(sc_app *app, struct sc_app_status *status)

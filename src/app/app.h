@@ -1,7 +1,8 @@
 // The running product: everything a server or a command needs, opened and closed in order.
 //
 // Opens, in order: log, metrics, stores (data folder), pools, the frame reader, models, detections,
-// the videos; closes in reverse. Holds no HTTP.
+// the videos, live streams; closes in reverse, but streams are told to end first, since their last
+// pictures take a while. Holds no HTTP.
 //
 // Thread-safety: Safe after open; close must come last.
 #pragma once
@@ -16,8 +17,10 @@
 typedef struct sc_app sc_app;
 typedef struct sc_videos sc_videos;
 typedef struct sc_models sc_models;
+typedef struct sc_streams sc_streams;
 typedef struct sc_inference sc_inference;
 struct sc_detector_ops;
+struct sc_live_ops;
 
 // What sc_options_get(options, &sc_app_options) points to. The log rows are read by whoever opens
 // the log.
@@ -38,11 +41,12 @@ struct sc_app_settings {
 extern const sc_option_group sc_app_options;
 
 struct sc_app_params {
-    const sc_options *options; // must hold sc_app_options and sc_models_options
+    const sc_options *options; // must hold the app's, models' and streams' groups
     sc_log *log;               // the root log, borrowed for the app's life
     // What loads and runs models; NULL = ONNX Runtime. For tests.
     const struct sc_detector_ops *detector;
     void *detector_arg;
+    const struct sc_live_ops *live; // what runs streams; NULL = pipeline/live.h. For tests
 };
 
 // Blocks: opens stores, reconciles them (leftovers of a crash are removed and logged), maps the
@@ -51,6 +55,9 @@ struct sc_app_params {
 // SC_EIO, SC_EDENIED, SC_EDATA, SC_ESTALE with err saying which path and what to do; another
 // server on the same data folder gives SC_EBUSY.
 int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err);
+// A server that stops begins here, before it lets requests finish: live streams end, flushed.
+// Idempotent, never blocks.
+void sc_app_drain(sc_app *app);
 // Asks work under way to end early with SC_ECANCELLED (index scans, pictures); new pictures are
 // refused likewise. For a server whose time to drain is over. Idempotent, never blocks.
 void sc_app_stop(sc_app *app);
@@ -67,6 +74,7 @@ sc_reader_engine *sc_app_engine(sc_app *app);
 sc_models *sc_app_models(sc_app *app);
 sc_inference *sc_app_inference(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
+sc_streams *sc_app_streams(sc_app *app);
 
 struct sc_app_status {
     int64_t uptime_ns;

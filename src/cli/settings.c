@@ -5,10 +5,11 @@
 
 #include "app/app.h"
 #include "app/models.h"
+#include "app/streams.h"
 #include "http/server.h"
 
 static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                                &sc_http_options, NULL};
+                                                &sc_streams_options, &sc_http_options, NULL};
 
 // Takes "--config FILE" or "--config=FILE" out of argv.
 static const char *take_config(int *argc, char **argv)

@@ -2,13 +2,15 @@
 #include "fixture.h"
 
 #include "app/detections.h"
+#include "app/streams.h"
 #include "fake_detector.h"
 
 static struct fake_runtime fake;
 
 static void open_app(struct fixture *fx, const char *name)
 {
-    static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options, NULL};
+    static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
+                                                    &sc_streams_options, NULL};
     sc_err err = {0};
     fake_init(&fake);
     snprintf(fx->dir, sizeof(fx->dir), "%s/%s", fx->root, name);

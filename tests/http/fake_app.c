@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../app/fake_detector.h"
+#include "../app/fake_live.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "vision/report.h"
@@ -44,6 +45,9 @@ struct sc_app {
     struct fake_runtime runtime;
     char data_dir[64], empty[1];
     sc_models *models;
+    struct sc_streams_settings streams_settings;
+    sc_rows *rows;
+    sc_streams *streams;
 };
 
 struct sc_upload {
@@ -72,6 +76,22 @@ static struct sc_video *add(const char *id, const char *name, int64_t size)
         return &table[i];
     }
     return NULL;
+}
+
+static void open_streams(sc_app *app)
+{
+    app->streams_settings = (struct sc_streams_settings){.max = 4, .files = app->empty};
+    sc_require(!sc_rows_open(&app->rows, &(struct sc_rows_params){.backend = "memory"}, NULL));
+    sc_require(!sc_streams_open(&app->streams,
+                                &(struct sc_streams_params){.settings = &app->streams_settings,
+                                                            .ops = &fake_live_ops,
+                                                            .log = app->log,
+                                                            .metrics = app->metrics,
+                                                            .rows = app->rows,
+                                                            .models = app->models,
+                                                            .videos = &app->videos,
+                                                            .threads = 1},
+                                NULL));
 }
 
 int fake_app_open(sc_app **papp, int64_t frames)
@@ -112,6 +132,7 @@ int fake_app_open(sc_app **papp, int64_t frames)
                                                           .ops_arg = &app->runtime,
                                                           .metrics = app->metrics},
                                NULL));
+    open_streams(app);
     memset(table, 0, sizeof(table));
     add("clip", "a \"clip\" \xc3\xa4.mp4", 1000);
     *papp = the_app = app;
@@ -134,6 +155,8 @@ void fake_app_close(sc_app **papp)
     sc_app *app = *papp;
     *papp = NULL;
     sc_pool_close(&app->pool);
+    sc_streams_close(&app->streams);
+    sc_rows_close(&app->rows);
     sc_models_close(&app->models);
     remove_folder(app->data_dir);
     sc_metrics_free(&app->metrics);
@@ -146,6 +169,29 @@ void fake_app_close(sc_app **papp)
 void sc_app_stop(sc_app *app)
 {
     (void)app;
+}
+
+void fake_app_live_end(const char *id, int ret, const char *text)
+{
+    sc_require(fake_live_end(id, ret, text));
+}
+
+void fake_app_picture(const char *id, const char *text, int64_t n)
+{
+    fake_live_picture(id, text, n);
+}
+
+int fake_app_viewers(void)
+{
+    pthread_mutex_lock(&fake_lives.lock);
+    int viewers = fake_lives.viewers;
+    pthread_mutex_unlock(&fake_lives.lock);
+    return viewers;
+}
+
+sc_streams *sc_app_streams(sc_app *app)
+{
+    return app->streams;
 }
 
 const struct sc_app_settings *sc_app_get_settings(const sc_app *app)
@@ -203,6 +249,16 @@ void sc_videos_get_stats(sc_videos *videos, struct sc_videos_stats *stats)
 }
 
 // --- uploads ------------------------------------------------------------------------------
+
+const char *sc_video_path(const sc_video *video)
+{
+    return video->id;
+}
+
+bool sc_video_is_deleted(const sc_video *video)
+{
+    return !video->used;
+}
 
 bool sc_video_id_valid(const char *id)
 {

@@ -28,3 +28,8 @@ int fake_app_open(sc_app **papp, int64_t frames);
 void fake_app_close(sc_app **papp);
 struct fake_runtime; // of its models
 struct fake_runtime *fake_app_runtime(sc_app *app);
+
+// Of its live streams: a run ends, a picture for all viewers, how many those are.
+void fake_app_live_end(const char *id, int ret, const char *text);
+void fake_app_picture(const char *id, const char *text, int64_t n);
+int fake_app_viewers(void);

@@ -10,5 +10,7 @@ extern const sc_endpoint sc_upload_gpu, sc_get_gpu_frame, sc_get_gpu_stream, sc_
 extern const sc_endpoint sc_upload_v1, sc_batch_inference;
 extern const sc_endpoint sc_list_models, sc_upload_model, sc_get_model, sc_delete_model;
 extern const sc_endpoint sc_get_detections;
+extern const sc_endpoint sc_add_stream, sc_list_streams, sc_get_live, sc_delete_stream;
+extern const sc_endpoint sc_get_live_stats, sc_get_live_mjpeg;
 extern const sc_endpoint sc_get_health, sc_get_ready, sc_get_metrics;
 extern const sc_endpoint sc_get_openapi, sc_get_docs, sc_get_page;
