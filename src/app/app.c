@@ -212,19 +212,18 @@ static int open_videos(sc_app *app, bool fresh, sc_err *err)
 
 static int open_streams(sc_app *app, const struct sc_app_params *params, sc_err *err)
 {
-    return sc_streams_open(
-        &app->streams,
-        &(struct sc_streams_params){
-            .settings = sc_options_get(params->options, &sc_streams_options),
-            .ops = params->live ? params->live : &sc_live_real,
-            .log = app->log,
-            .metrics = app->metrics,
-            .rows = app->rows,
-            .models = app->models,
-            .videos = app->videos,
-            .threads = app->threads,
-        },
-        err);
+    return sc_streams_open(&app->streams,
+                           &(struct sc_streams_params){
+                               .settings = sc_options_get(params->options, &sc_streams_options),
+                               .ops = params->live ? params->live : &sc_live_real,
+                               .log = app->log,
+                               .metrics = app->metrics,
+                               .rows = app->rows,
+                               .models = app->models,
+                               .videos = app->videos,
+                               .threads = app->threads,
+                           },
+                           err);
 }
 
 static int64_t rss_bytes(void)

@@ -15,6 +15,7 @@
 #define WATCH_NS    SC_NS_PER_S
 #define MODEL_NS    (SC_NS_PER_S / 2) // between looks whether a model is there
 #define GOOD_RUN_NS (60 * SC_NS_PER_S)
+#define END_MS      2000
 #define LONGEST     60 // pauses
 
 // --- what a run is made from --------------------------------------------------------------
@@ -245,7 +246,10 @@ static void finish(struct sc_streams_entry *entry)
     struct sc_live_status status;
     sc_err err = {0};
     sc_live *live = sc_streams_detach(entry);
-    int ret = streams->ops->wait(live, 0, &err);
+    pthread_mutex_lock(&streams->lock);
+    bool ended = entry->ended; // and its last call may not have returned yet
+    pthread_mutex_unlock(&streams->lock);
+    int ret = streams->ops->wait(live, ended ? END_MS : 0, &err);
     streams->ops->get_status(live, &status);
     count(entry, &status);
     streams->ops->close(&live);
@@ -325,6 +329,8 @@ static void start(struct sc_streams_entry *entry)
     char shown[2 * SC_STREAMS_URL_MAX];
     int ret = open_run(entry, &err);
     clean(entry, err.text, sizeof(err.text));
+    if (!strcmp(err.field, "url")) // as the input itself calls it
+        snprintf(err.field, sizeof(err.field), "input");
     if (ret) {
         release_parts(entry);
     } else {

@@ -197,10 +197,16 @@ static void test_many_watch(void **state)
     }
     await_viewers(3);
     fake_app_picture("a", "jpeg-one", 7);
-    for (int i = 0; i < 3; i++)
-        await_parts(&c[i], "X-Frame-Number: 7\r\nX-Frame-Time: 0.280000\r\n\r\njpeg-one", 1);
-    client_close(&c[2]);
-    await_viewers(2);
+    for (int i = 0; i < 3; i++) {
+        await_parts(&c[i], "X-Frame-Number: 7\r\nX-Frame-Time: 0.280000\r\n\r\n", 1);
+        await_parts(&c[i], "jpeg-one", 1);
+    }
+    client_close(&c[2]); // which shows when something is sent
+    for (int i = 0; fake_app_viewers() != 2; i++) {
+        assert_true(i < 2000);
+        fake_app_picture("a", "jpeg-two", 8);
+        usleep(5000);
+    }
     fake_app_live_end("a", 0, "");
     for (int i = 0; i < 2; i++) {
         struct answer a = client_read(&c[i], false);

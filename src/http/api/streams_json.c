@@ -65,11 +65,11 @@ static json_t *output_json(const char *url, const struct sc_live_output_info *in
     return json_pack("{s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "url",
                      text_or_null(url), "kind", info->kind ? info->kind : "", "state",
                      sc_live_output_state_name(info->state), "reason",
-                     text_or_null(info->reason),
-                     "frames", (json_int_t)info->frames, "sounds", (json_int_t)info->sounds,
-                     "bytes", (json_int_t)info->bytes, "drops", (json_int_t)info->drops,
-                     "retries", (json_int_t)info->retries, "queued", (json_int_t)info->queued,
-                     "retry_in", info->wait_ns > 0 ? seconds(info->wait_ns) : json_null());
+                     text_or_null(info->reason), "frames", (json_int_t)info->frames, "sounds",
+                     (json_int_t)info->sounds, "bytes", (json_int_t)info->bytes, "drops",
+                     (json_int_t)info->drops, "retries", (json_int_t)info->retries, "queued",
+                     (json_int_t)info->queued, "retry_in",
+                     info->wait_ns > 0 ? seconds(info->wait_ns) : json_null());
 }
 
 static json_t *outputs_json(const struct sc_live_status *live)
