@@ -201,7 +201,7 @@ static void mux_close(void *sink)
     struct mux *x = sink;
     AVFormatContext *av = x->m.av;
     // A muxer with its own connection lets go of it in its trailer only.
-    if (x->began && av->oformat->flags & AVFMT_NOFILE)
+    if (av && x->began && av->oformat->flags & AVFMT_NOFILE)
         av_write_trailer(av);
     if (av && !(av->oformat->flags & AVFMT_NOFILE))
         avio_closep(&av->pb);
