@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/settings.h"
+#include "pipeline/choice.h"
 #include "vision/onnx.h"
 
 extern const struct sc_command sc_cmd_doctor;
@@ -144,14 +145,17 @@ static int run(int argc, char **argv)
         status = sc_cli_usage(&sc_cmd_doctor, "unknown argument %s", argv[1]);
     if (!status) {
         const struct sc_app_settings *settings = sc_options_get(options, &sc_app_options);
-        char text[64];
+        char text[400];
         snprintf(text, sizeof(text), "%d", sc_cpu_count());
         int bad = problems(true, "version", "saccade " SC_VERSION, "");
         bad += problems(sc_cpu_count() >= 2, "cores", text, "decoding and answering share one");
         bad += check_libraries() + check_decoders() + check_encoder() +
                check_folder(settings->data_dir) + check_limits() +
                check_detection(sc_options_get(options, &sc_models_options));
-        problems(true, "device", "cpu: decoding and encoding run on the processor", "");
+        struct sc_pipeline_choice choice;
+        sc_pipeline_choose(&choice);
+        snprintf(text, sizeof(text), "%s: %s", choice.name, choice.reason);
+        problems(true, "pipeline", text, "");
         puts(bad ? "some things want attention" : "all is well");
         status = bad > 0;
     }

@@ -251,12 +251,13 @@ static void show_json(const struct sc_live_status *s)
     for (int i = 0; i < s->output_count; i++)
         json_array_append_new(outputs, output_json(s, i));
     json_t *json = json_pack(
-        "{s:s, s:s, s:f, s:s, s:i, s:i, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:i, s:f, s:f, s:o}",
-        "state", sc_live_phase_name(s->phase), "reason", s->reason, "uptime",
-        (double)s->uptime_ns / 1e9, "codec", s->codec, "width", s->width, "height", s->height,
-        "frames", (json_int_t)s->frames, "encoded", (json_int_t)s->encoded, "fps", s->out_fps,
-        "late", (json_int_t)s->late, "reconnects", (json_int_t)s->reconnects, "detected",
-        (json_int_t)s->detected, "detect_fps", s->detect_fps, "objects", s->objects,
+        "{s:s, s:s, s:s, s:f, s:s, s:i, s:i, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:i, s:f, s:f, "
+        "s:o}",
+        "pipeline", s->choice.name, "state", sc_live_phase_name(s->phase), "reason", s->reason,
+        "uptime", (double)s->uptime_ns / 1e9, "codec", s->codec, "width", s->width, "height",
+        s->height, "frames", (json_int_t)s->frames, "encoded", (json_int_t)s->encoded, "fps",
+        s->out_fps, "late", (json_int_t)s->late, "reconnects", (json_int_t)s->reconnects,
+        "detected", (json_int_t)s->detected, "detect_fps", s->detect_fps, "objects", s->objects,
         "latency_p50_ms", (double)s->latency_p50_ns / 1e6, "latency_p95_ms",
         (double)s->latency_p95_ns / 1e6, "outputs", outputs);
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
@@ -326,6 +327,15 @@ static int watch(sc_live *live, const struct args *args, sc_err *err)
     return ret;
 }
 
+// What was chosen for this machine: on a terminal, where somebody may wonder.
+static void say_choice(sc_live *live, const struct args *args)
+{
+    struct sc_live_status s;
+    sc_live_get_status(live, &s);
+    if (!args->json && isatty(STDERR_FILENO))
+        fprintf(stderr, "pipeline: %s (%s)\n", s.choice.name, s.choice.reason);
+}
+
 static int open_model(struct args *args, struct sc_cli_model *model, sc_batcher **pbatcher,
                       sc_err *err)
 {
@@ -354,6 +364,8 @@ static int run_live(struct args *args, sc_err *err)
     int ret = open_model(args, &model, &batcher, err);
     if (ret >= 0)
         ret = sc_live_open(&live, &args->live, err);
+    if (ret >= 0)
+        say_choice(live, args);
     if (ret >= 0)
         ret = watch(live, args, err);
     sc_live_close(&live);

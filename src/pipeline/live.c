@@ -298,6 +298,7 @@ int sc_live_open(sc_live **plive, const struct sc_live_params *params, sc_err *e
     for (int i = 0; i < SC_LIVE_OUTPUTS; i++)
         sc_output_monitor_init(&live->monitors[i]);
     live->opened_ns = sc_clock_now();
+    sc_pipeline_choose(&live->choice);
     live->stop = sc_cancel_new(NULL);
     int ret = sc_live_settle(live, params, err);
     if (ret >= 0) {

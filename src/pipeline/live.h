@@ -25,6 +25,7 @@
 #include "base/pool.h"
 #include "media/live_input.h"
 #include "media/live_output.h"
+#include "pipeline/choice.h"
 #include "pipeline/graph.h"
 #include "vision/camera.h"
 #include "vision/tracker.h"
@@ -116,6 +117,7 @@ enum sc_live_phase {
 const char *sc_live_phase_name(enum sc_live_phase phase); // "starting", ...
 
 struct sc_live_status {
+    struct sc_pipeline_choice choice; // what its pictures run on, and why
     enum sc_live_phase phase;
     char reason[512];  // why it reconnects or failed, without secrets; ""
     int attempt;       // of reconnecting

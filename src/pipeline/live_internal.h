@@ -21,6 +21,7 @@ struct sc_live {
     struct sc_camera_params camera;
     int camera_classes[SC_CAMERA_CLASSES], camera_leads[SC_CAMERA_CLASSES];
     int64_t opened_ns;
+    struct sc_pipeline_choice choice;
     sc_log *log;
     sc_cancel *stop; // of the source
     sc_graph *graph;

@@ -121,7 +121,8 @@ static void add_graph(struct sc_live_status *status, struct sc_live *live)
 
 void sc_live_get_status(sc_live *live, struct sc_live_status *status)
 {
-    *status = (struct sc_live_status){.uptime_ns = sc_clock_now() - live->opened_ns};
+    *status = (struct sc_live_status){.choice = live->choice,
+                                      .uptime_ns = sc_clock_now() - live->opened_ns};
     add_facts(status, &live->facts);
     add_detection(status, live);
     add_graph(status, live);

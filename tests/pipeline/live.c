@@ -1,0 +1,415 @@
+// Whole streams of the made-up match, with a scripted model: what comes out, how they end, what they say.
+#include "pipeline/live.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/test.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "media/index.h"
+#include "vision/model_batch.h"
+
+#define SMALL "testsrc:size=192x108,rate=25"
+
+// --- a model that finds one thing, which moves ------------------------------------------------
+
+struct script {
+    int64_t run_ns; // a run takes so long
+    atomic_int runs;
+    int fail_at; // this run fails; 0 = none
+};
+
+static int run(void *arg, const struct sc_batch_turn *turn, struct sc_batch_work *work,
+               int count, sc_err *err)
+{
+    struct script *script = arg;
+    (void)turn;
+    if (atomic_fetch_add(&script->runs, 1) + 1 == script->fail_at)
+        return sc_fail(err, SC_EDATA, "the model says no");
+    sc_clock_sleep(script->run_ns);
+    for (int i = 0; i < count; i++) {
+        const struct sc_model_item *item = work[i].in;
+        sc_detections *found = sc_detections_new(1);
+        found->width = item->frame->av->width;
+        found->height = item->frame->av->height;
+        float x = (float)(20 + item->frame->n % 60);
+        found->items[0] =
+            (struct sc_detection){.x1 = x, .y1 = 30, .x2 = x + 30, .y2 = 60, .score = 0.9F};
+        work[i].out = found;
+    }
+    return SC_OK;
+}
+
+static const char *const labels[] = {"thing", "other"};
+
+static struct sc_live_model model_of(struct script *script)
+{
+    struct sc_live_model model = {
+        .name = "script", .labels = labels, .classes = 2, .threshold = 0.5};
+    const struct sc_batcher_params params = {.run = run, .arg = script};
+    assert_int_equal(sc_batcher_open(&model.batcher, &params, NULL), SC_OK);
+    return model;
+}
+
+// --- helpers ----------------------------------------------------------------------------------
+
+static char folder[] = "/tmp/saccade-live-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char paths[8][400];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static int64_t frames_of(const char *path)
+{
+    sc_index *index = NULL;
+    sc_err err = {0};
+    if (sc_index_build(&index, path, &(struct sc_index_params){0}, &err) < 0)
+        return -1;
+    int64_t frames = sc_index_get_info(index)->frames;
+    sc_index_unref(&index);
+    return frames;
+}
+
+static int lines_of(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    int lines = 0;
+    for (int c; f && (c = fgetc(f)) != EOF;)
+        lines += c == '\n';
+    if (f)
+        fclose(f);
+    return lines;
+}
+
+static int run_whole(const struct sc_live_params *params, struct sc_live_status *status,
+                     sc_err *err)
+{
+    sc_live *live = NULL;
+    int ret = sc_live_open(&live, params, err);
+    if (ret < 0)
+        return ret;
+    ret = sc_live_wait(live, 30000, err);
+    if (status)
+        sc_live_get_status(live, status);
+    sc_live_close(&live);
+    return ret;
+}
+
+static int count_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    int count = 0;
+    while (dir && readdir(dir))
+        count++;
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+// --- what comes out ---------------------------------------------------------------------------
+
+static void test_file_gets_every_picture(void **state)
+{
+    (void)state;
+    struct script script = {0};
+    struct sc_live_status status;
+    sc_err err = {0};
+    struct sc_live_params params = {.input.url = SMALL ",duration=2",
+                                    .outputs = {path_of("a.mp4"), path_of("a.mkv")},
+                                    .lines = path_of("a.jsonl"),
+                                    .model = model_of(&script),
+                                    .track = true,
+                                    .overlay = true};
+    assert_int_equal(run_whole(&params, &status, &err), SC_OK);
+    assert_int_equal(frames_of(params.outputs[0]), 50);
+    assert_int_equal(frames_of(params.outputs[1]), 50);
+    assert_int_equal(lines_of(params.lines), 50);
+    assert_int_equal(atomic_load(&script.runs), 50);
+    assert_int_equal(status.phase, SC_LIVE_PHASE_ENDED);
+    assert_int_equal(status.frames, 50);
+    assert_int_equal(status.encoded, 50);
+    assert_int_equal(status.detected, 50);
+    assert_int_equal(status.objects_so_far, 1);
+    assert_int_equal(status.late, 0);
+    assert_int_equal(status.outputs[0].info.state, SC_OUTPUT_DONE);
+    assert_string_equal(status.choice.name, "cpu");
+    sc_batcher_close(&params.model.batcher);
+}
+
+static void test_camera_and_sizes(void **state)
+{
+    (void)state;
+    struct script script = {0};
+    struct sc_live_status status;
+    sc_err err = {0};
+    struct sc_live_params params = {.input.url = SMALL ",duration=1",
+                                    .outputs = {path_of("tall.mp4")},
+                                    .model = model_of(&script)};
+    assert_int_equal(sc_live_camera_parse(&params.camera, "follow=thing,aspect=9:16", &err),
+                     SC_OK);
+    assert_int_equal(run_whole(&params, &status, &err), SC_OK);
+    assert_int_equal(status.out_height, 108);
+    assert_int_equal(status.out_width, 60);
+    params.camera.on = false;
+    params.width = 96;
+    assert_int_equal(run_whole(&params, &status, &err), SC_OK);
+    assert_int_equal(status.out_width, 96);
+    assert_int_equal(status.out_height, 54);
+    assert_int_equal(frames_of(params.outputs[0]), 25);
+    sc_batcher_close(&params.model.batcher);
+}
+
+static void test_rate_is_thinned(void **state)
+{
+    (void)state;
+    struct sc_live_status status;
+    sc_err err = {0};
+    struct sc_live_params params = {
+        .input.url = SMALL ",duration=2", .outputs = {path_of("thin.mp4")}, .fps = 10};
+    assert_int_equal(run_whole(&params, &status, &err), SC_OK);
+    assert_in_range(frames_of(params.outputs[0]), 19, 21);
+}
+
+// --- the late rule ----------------------------------------------------------------------------
+
+// The model takes eight pictures' time: the stream keeps the source's, and its delay stays bounded.
+static void test_slow_model_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct script script = {.run_ns = 320 * SC_NS_PER_MS};
+    struct sc_live_status status;
+    sc_err err = {0};
+    struct sc_live_params params = {.input.url = SMALL ",duration=4",
+                                    .outputs = {path_of("slow.mp4")},
+                                    .model = model_of(&script),
+                                    .track = true,
+                                    .realtime = true,
+                                    .delay_ns = 100 * SC_NS_PER_MS};
+    int64_t start_ns = sc_clock_now();
+    assert_int_equal(run_whole(&params, &status, &err), SC_OK);
+    assert_true(sc_clock_now() - start_ns < 15 * SC_NS_PER_S); // not the 32 s of every picture
+    assert_true(status.detected < 30 && status.detected > 0);
+    assert_true(status.encoded > 50);
+    sc_batcher_close(&params.model.batcher);
+}
+
+// --- ends -------------------------------------------------------------------------------------
+
+static void test_stop_leaves_a_whole_file(void **state)
+{
+    (void)state;
+    sc_live *live = NULL;
+    sc_err err = {0};
+    struct sc_live_status status = {0};
+    struct sc_live_params params = {
+        .input.url = SMALL, .outputs = {path_of("stop.mp4")}, .realtime = true};
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    while (status.encoded < 10) {
+        sc_clock_sleep(10 * SC_NS_PER_MS);
+        sc_live_get_status(live, &status);
+    }
+    assert_int_equal(sc_live_wait(live, 0, &err), SC_EAGAIN);
+    sc_live_stop(live);
+    assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    sc_live_get_status(live, &status);
+    assert_int_equal(status.phase, SC_LIVE_PHASE_ENDED);
+    sc_live_close(&live);
+    assert_int_equal(frames_of(params.outputs[0]), status.encoded);
+}
+
+static void test_failures_are_told(void **state)
+{
+    (void)state;
+    struct script script = {.fail_at = 5};
+    struct sc_live_status status;
+    sc_err err = {0};
+    struct sc_live_params params = {.input.url = SMALL ",duration=1",
+                                    .outputs = {path_of("f.mp4")},
+                                    .model = model_of(&script)};
+    assert_int_equal(run_whole(&params, &status, &err), SC_EDATA);
+    assert_non_null(strstr(err.text, "the model says no"));
+    assert_int_equal(status.phase, SC_LIVE_PHASE_FAILED);
+    sc_batcher_close(&params.model.batcher);
+
+    params = (struct sc_live_params){.input.url = path_of("missing.mp4"),
+                                     .outputs = {path_of("f.mp4")}};
+    assert_true(run_whole(&params, &status, &err) < 0);
+    assert_non_null(strstr(err.text, "missing.mp4"));
+
+    params = (struct sc_live_params){.input.url = SMALL ",duration=1",
+                                     .outputs = {path_of("no/such/folder.mp4")}};
+    assert_int_equal(run_whole(&params, &status, &err), SC_EIO);
+    assert_non_null(strstr(err.text, "folder.mp4"));
+}
+
+static void test_bad_parameters(void **state)
+{
+    (void)state;
+    struct script script = {0};
+    struct sc_live_model model = model_of(&script);
+    const struct {
+        struct sc_live_params params;
+        const char *field;
+    } cases[] = {
+        {{.input.url = ""}, "input"},
+        {{.input.url = SMALL}, "outputs"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .width = 31}, "width"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .height = -2}, "height"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .fps = -1}, "fps"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .bitrate = 3}, "bitrate"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .track = true}, "track"},
+        {{.input.url = SMALL, .outputs = {"x.mp4"}, .camera.on = true}, "camera"},
+        {{.input.url = SMALL,
+          .outputs = {"x.mp4"},
+          .model = model,
+          .camera = {.on = true, .follow = "unicorn"}},
+         "camera"},
+        {{.input.url = "gopher://x", .outputs = {"x.mp4"}}, "url"},
+    };
+    for (size_t i = 0; i < SC_COUNT(cases); i++) {
+        sc_live *live = NULL;
+        sc_err err = {0};
+        assert_true(sc_live_open(&live, &cases[i].params, &err) < 0);
+        assert_null(live);
+        assert_string_equal(err.field, cases[i].field);
+        assert_true(err.text[0]);
+    }
+    sc_batcher_close(&model.batcher);
+}
+
+static void test_camera_text(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"follow",     "aspect=0",   "aspect=1:99",
+                                      "zoom=0",     "zoom=33",    "ahead=6s",
+                                      "colour=red", "aspect=x:y", "zoom=1,zoom"};
+    struct sc_live_camera camera;
+    sc_err err = {0};
+    for (size_t i = 0; i < SC_COUNT(bad); i++)
+        assert_int_equal(sc_live_camera_parse(&camera, bad[i], &err), SC_EARG);
+    const char *good = "follow=ball+player,aspect=4:3,zoom=3,ahead=250ms";
+    assert_int_equal(sc_live_camera_parse(&camera, good, &err), SC_OK);
+    assert_string_equal(camera.follow, "ball+player");
+    assert_true(camera.aspect > 1.33 && camera.aspect < 1.34);
+    assert_true(camera.zoom == 3 && camera.ahead_ns == 250 * SC_NS_PER_MS);
+}
+
+// Cut off at any moment, nothing is left: for the sanitizers, and no descriptor stays open.
+static void test_closed_at_any_time(void **state)
+{
+    (void)state;
+    struct script script = {.run_ns = 5 * SC_NS_PER_MS};
+    struct sc_live_model model = model_of(&script);
+    int before = count_entries("/proc/self/fd");
+    for (int i = 0; i < 12; i++) {
+        sc_live *live = NULL;
+        sc_err err = {0};
+        struct sc_live_params params = {.input.url = SMALL,
+                                        .outputs = {path_of("cut.mp4"), "udp://127.0.0.1:9"},
+                                        .model = model,
+                                        .track = true,
+                                        .overlay = true,
+                                        .viewers = true};
+        assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+        sc_clock_sleep(i * 12 * SC_NS_PER_MS);
+        if (i % 3 == 1)
+            sc_live_stop(live);
+        sc_live_close(&live);
+    }
+    assert_int_equal(count_entries("/proc/self/fd"), before);
+    sc_batcher_close(&model.batcher);
+}
+
+// --- viewers ----------------------------------------------------------------------------------
+
+struct eye {
+    atomic_int pictures, ends;
+    atomic_bool good;
+};
+
+static void look(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns)
+{
+    struct eye *eye = arg;
+    (void)n;
+    (void)pts_ns;
+    if (!jpeg) {
+        atomic_fetch_add(&eye->ends, 1);
+        return;
+    }
+    const unsigned char *bytes = jpeg->data;
+    if (jpeg->size > 100 && bytes[0] == 0xff && bytes[1] == 0xd8)
+        atomic_store(&eye->good, true);
+    atomic_fetch_add(&eye->pictures, 1);
+}
+
+static void test_viewers_share_pictures(void **state)
+{
+    (void)state;
+    sc_live *live = NULL;
+    sc_err err = {0};
+    struct eye eyes[2] = {0}, late = {0};
+    sc_live_viewer *viewers[2], *last;
+    struct sc_live_params params = {.input.url = SMALL ",duration=2", .viewers = true};
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sc_live_view(live, &viewers[i], look, &eyes[i], &err), SC_OK);
+    while (atomic_load(&eyes[0].pictures) < 5)
+        sc_clock_sleep(SC_NS_PER_MS);
+    sc_live_unview(&viewers[0]);
+    int seen = atomic_load(&eyes[0].pictures);
+    assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    assert_int_equal(atomic_load(&eyes[0].pictures), seen);
+    assert_int_equal(atomic_load(&eyes[0].ends), 0);
+    assert_int_equal(atomic_load(&eyes[1].ends), 1);
+    assert_true(atomic_load(&eyes[1].pictures) > seen && atomic_load(&eyes[1].good));
+    assert_int_equal(sc_live_view(live, &last, look, &late, &err), SC_OK);
+    assert_int_equal(atomic_load(&late.ends), 1);
+    sc_live_unview(&last);
+    sc_live_unview(&viewers[1]);
+    sc_live_close(&live);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (e->d_name[0] != '.')
+            unlink(path_of(e->d_name));
+    if (dir)
+        closedir(dir);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file_gets_every_picture),
+        cmocka_unit_test(test_camera_and_sizes),
+        cmocka_unit_test(test_rate_is_thinned),
+        cmocka_unit_test(test_slow_model_holds_nobody_up),
+        cmocka_unit_test(test_stop_leaves_a_whole_file),
+        cmocka_unit_test(test_failures_are_told),
+        cmocka_unit_test(test_bad_parameters),
+        cmocka_unit_test(test_camera_text),
+        cmocka_unit_test(test_closed_at_any_time),
+        cmocka_unit_test(test_viewers_share_pictures),
+    };
+    return cmocka_run_group_tests_name("pipeline/live", tests, make_folder, remove_folder);
+}
