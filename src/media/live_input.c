@@ -10,8 +10,9 @@
 
 #define DEFAULT_CONNECT (10 * SC_NS_PER_S)
 #define DEFAULT_READ    (10 * SC_NS_PER_S)
-#define QUEUE_ITEMS     8   // made by one step besides sound that was held
-#define MAX_HELD        256 // packets of sound before the first picture
+#define DEFAULT_WEB     (30 * SC_NS_PER_S) // HLS gives segments of up to so long
+#define QUEUE_ITEMS     8                  // made by one step besides sound that was held
+#define MAX_HELD        256                // packets of sound before the first picture
 
 enum phase { CLOSED, OPENING, OPEN, WAITING, DONE };
 
@@ -346,7 +347,8 @@ static int finish(sc_live_input *in)
 {
     sc_err why = {0};
     bool live = in->address.kind->live;
-    if (!live && in->params.loop && in->info.packets[SC_TIMELINE_PICTURE]) {
+    bool gave = in->info.packets[SC_TIMELINE_PICTURE] && !in->fresh[SC_TIMELINE_PICTURE];
+    if (!live && in->params.loop && gave) {
         close_source(in);
         in->phase = CLOSED;
         return SC_OK;
@@ -387,12 +389,12 @@ static int read_source(sc_live_input *in)
 
 // --- the whole ---------------------------------------------------------------------------------
 
-static void fill_defaults(struct sc_live_input_params *p)
+static void fill_defaults(struct sc_live_input_params *p, const struct sc_live_kind *kind)
 {
     if (p->connect_timeout_ns <= 0)
         p->connect_timeout_ns = DEFAULT_CONNECT;
     if (p->read_timeout_ns <= 0)
-        p->read_timeout_ns = DEFAULT_READ;
+        p->read_timeout_ns = strcmp(kind->name, "http") ? DEFAULT_READ : DEFAULT_WEB;
 }
 
 int sc_live_input_open(sc_live_input **pinput, const struct sc_live_input_params *params,
@@ -413,7 +415,7 @@ int sc_live_input_open(sc_live_input **pinput, const struct sc_live_input_params
     in->params.transport = in->transport;
     in->params.url = in->address.url;
     in->deadline.cancel = params->cancel;
-    fill_defaults(&in->params);
+    fill_defaults(&in->params, in->address.kind);
     *pinput = in;
     return SC_OK;
 }

@@ -25,6 +25,9 @@
 // once: waiting does not help. Times go on over losses where the wall clock says, see
 // media/timeline.h.
 //
+// Tracks are chosen when the source is opened: the best picture and the sound that goes with it. A
+// sound that only begins later is not noticed before the source is opened again.
+//
 // Everything that comes in is hostile: only formats and protocols of the address's kind are used, and
 // nothing that comes over the net can name a file of this machine.
 //
@@ -51,8 +54,10 @@ typedef struct sc_live_streams {
     AVCodecParameters *video; // never NULL; width, height and codec are known
     AVRational frame_rate;    // average; 0/1 = unknown
     AVCodecParameters *sound; // NULL = none
-    bool live;                // the source sets the pace; else it is as fast as it is read
-    char kind[8];             // "rtsp", "rtmp", "srt", "udp", "http", "file", "testsrc"
+    // The source sets the pace (HLS: a segment at a time); else it is as fast as it is read: files,
+    // testsrc, and recordings on the net.
+    bool live;
+    char kind[8]; // "rtsp", "rtmp", "srt", "udp", "http", "file", "testsrc"
 } sc_live_streams;
 
 sc_live_streams *sc_live_streams_ref(sc_live_streams *streams); // NULL gives NULL
@@ -78,8 +83,7 @@ struct sc_live_item {
     sc_packet *packet;        // PACKET: owned by the item; times are repaired, ns from 0
     // PACKET: sc_clock_now() when it was read.
     int64_t arrival_ns;
-    // PACKET: the first of its track after a loss, a jump or a file's end: a decoder is drained
-    // before it.
+    // PACKET: the first of its track after a loss or a file's end: a decoder is drained before it.
     bool resumed;
     enum sc_live_state state; // STATE
     sc_err err;               // STATE, LOST: why
@@ -110,7 +114,7 @@ struct sc_live_input_params {
     const char *transport;      // RTSP: "tcp", "udp"; NULL = tcp
     bool listen;                // RTMP: wait for a publisher
     int64_t connect_timeout_ns; // until packets flow; 0 = 10 s. Not while it listens
-    int64_t read_timeout_ns;    // without a picture the source counts as lost; 0 = 10 s
+    int64_t read_timeout_ns; // without a picture the source counts as lost; 0 = 10 s, http 30 s
     struct sc_live_retry retry; // files and testsrc never retry
     bool loop;                  // files: from the start again, times go on
     bool low_latency;           // look at less of the stream before it begins, buffer nothing

@@ -26,7 +26,7 @@ sc_live_streams *sc_live_streams_new(const struct sc_live_facts *facts, int gene
     sc_ref_init(&streams->ref);
     streams->generation = generation;
     streams->frame_rate = facts->frame_rate;
-    streams->live = kind->live;
+    streams->live = kind->live && !facts->finite;
     snprintf(streams->kind, sizeof(streams->kind), "%s", kind->name);
     streams->video = copy_par(facts->video);
     streams->sound = facts->sound ? copy_par(facts->sound) : NULL;
