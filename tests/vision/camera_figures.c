@@ -109,21 +109,6 @@ static void measure(const char *who, int seeds, rig_look *look, void *user)
 
 // --- the shipped detector
 
-static sc_detections *look_with_model(void *user, sc_scene *scene, int64_t n)
-{
-    sc_detections *found = NULL;
-    sc_err err = {0};
-    if (n % EVERY)
-        return NULL;
-    AVFrame *av = sc_scene_frame_new(scene);
-    sc_scene_render(scene, n, av);
-    sc_frame *frame = sc_frame_wrap(av, n, 0);
-    if (sc_model_detect(user, &frame, NULL, 1, &found, &err))
-        fprintf(stderr, "%s\n", err.text);
-    sc_frame_unref(&frame);
-    return found;
-}
-
 static sc_model *open_model(sc_onnx **onnx)
 {
     const struct sc_model_params params = {.name = "pitch",
@@ -329,16 +314,17 @@ int main(int argc, char **argv)
     struct rig_noise noise = {.state = 1, .every = EVERY};
     sc_onnx *onnx = NULL;
     sc_model *model = open_model(&onnx);
+    struct rig_detector detector = {.model = model, .every = EVERY};
     printf(
         "| seen by | crop | look-ahead | ball inside | worst match | turns/s | top speed | "
         "top acceleration | travel/s | width |\n|---|---|---|---|---|---|---|---|---|---|\n");
     if (model)
-        measure("the shipped detector", 4, look_with_model, model);
+        measure("the shipped detector", 4, rig_look_with_model, &detector);
     measure("truth with noise", 8, rig_look_noisy, &noise);
     print_times();
     if (argc > 1)
-        make_picture(argv[1], model ? look_with_model : rig_look_noisy,
-                     model ? (void *)model : &noise);
+        make_picture(argv[1], model ? rig_look_with_model : rig_look_noisy,
+                     model ? (void *)&detector : &noise);
     sc_model_close(&model);
     sc_onnx_close(&onnx);
     return 0;

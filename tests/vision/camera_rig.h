@@ -3,10 +3,13 @@
 #pragma once
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "media/scene.h"
 #include "vision/camera.h"
+#include "vision/model.h"
 
 #define RIG_FPS   30
 #define RIG_TURNS 0.005 // widths a second below which the camera stands
@@ -179,5 +182,27 @@ static inline sc_detections *rig_look_noisy(void *user, sc_scene *scene, int64_t
         found->items[kept++] =
             (struct sc_detection){294, 180, 300, 185, 0.45F, SC_SCENE_BALL, 0};
     found->count = kept;
+    return found;
+}
+
+// A detector that looks at every so many pictures.
+struct rig_detector {
+    sc_model *model;
+    int every;
+};
+
+static inline sc_detections *rig_look_with_model(void *user, sc_scene *scene, int64_t n)
+{
+    const struct rig_detector *detector = user;
+    sc_detections *found = NULL;
+    sc_err err = {0};
+    if (n % detector->every)
+        return NULL;
+    AVFrame *av = sc_scene_frame_new(scene);
+    sc_scene_render(scene, n, av);
+    sc_frame *frame = sc_frame_wrap(av, n, 0);
+    if (sc_model_detect(detector->model, &frame, NULL, 1, &found, &err))
+        fprintf(stderr, "%s\n", err.text);
+    sc_frame_unref(&frame);
     return found;
 }
