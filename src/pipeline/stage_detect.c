@@ -263,11 +263,11 @@ static bool is_overfull(const struct detect *detect)
            (detect->waiting > MOST_WAITING || detect->waiting_bytes > MOST_BYTES);
 }
 
-// Gives the late answer to shot, unless something newer went on in the meantime.
+// Gives the late answer to shot. Nothing newer can have gone on since it came: it goes with the first shot.
 static void hand_late(struct detect *detect, sc_shot *shot)
 {
     struct look *late = detect->late;
-    if (late && late->number > detect->handed) {
+    if (late) {
         sc_shot_set_late(shot, sc_detections_ref(late->found), late->item.pts_ns);
         detect->handed = late->number;
     }
@@ -354,9 +354,8 @@ static int detect_push(void *self, int in, struct sc_item item, sc_err *err)
     look_unref(&detect->turn);
     detect->turn = look_ref(look);
     int ret = go_on(detect, err);
-    if (ret < 0)
-        sc_shot_ref(
-            item.data); // the graph takes one back; a step that fails has emitted nothing
+    if (ret < 0) // the graph takes one reference back; a step that fails has emitted nothing
+        sc_shot_ref(item.data);
     return ret;
 }
 

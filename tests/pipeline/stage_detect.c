@@ -318,6 +318,19 @@ static void test_a_picture_that_fails_leaves_undetected(void **state)
     rig_close(&rig);
 }
 
+static void test_a_cancelled_picture_means_that_the_model_is_gone(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open((struct sc_batcher_params){0},
+                               (struct sc_detect_params){.live = true, .delay_ns = LONG});
+    rig->model.ret[1] = SC_ECANCELLED;
+    model_let_all(&rig->model);
+    for (int n = 0; n < 2; n++)
+        shots_send_some(&rig->shots, n, 1);
+    assert_int_equal(sc_graph_wait(rig->shots.graph, 20000, NULL), SC_ECANCELLED);
+    rig_close(&rig);
+}
+
 static void test_the_first_goes_on_when_too_many_wait(void **state)
 {
     (void)state;
@@ -411,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_late_answers_never_go_back_in_time),
         cmocka_unit_test(test_a_model_that_is_too_slow_holds_nothing_up),
         cmocka_unit_test(test_a_picture_that_fails_leaves_undetected),
+        cmocka_unit_test(test_a_cancelled_picture_means_that_the_model_is_gone),
         cmocka_unit_test(test_the_first_goes_on_when_too_many_wait),
         cmocka_unit_test(test_close_leaves_runs_behind),
         cmocka_unit_test(test_random),
