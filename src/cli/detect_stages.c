@@ -155,12 +155,13 @@ static int build(struct sc_detect_stages *s, sc_err *err)
     const struct sc_index_info *info = sc_index_get_info(s->index);
     const struct sc_stage_params read = {.ops = &read_ops, .self = s, .out = {&sc_shot_item}};
     const struct sc_stage_params write = {.ops = &write_ops, .self = s, .in = {&sc_shot_item}};
-    const struct sc_detect_params detect = {.batcher = s->batcher,
-                                            .priority = SC_PRIORITY_JOB,
-                                            .view = {.rotation = info->rotation,
-                                                     .hflip = info->hflip,
-                                                     .vflip = info->vflip,
-                                                     .sample_aspect = info->sample_aspect}};
+    const struct sc_stage_detect_params detect = {
+        .batcher = s->batcher,
+        .priority = SC_PRIORITY_JOB,
+        .view = {.rotation = info->rotation,
+                 .hflip = info->hflip,
+                 .vflip = info->vflip,
+                 .sample_aspect = info->sample_aspect}};
     sc_stage *stages[3];
     int ret = sc_graph_add(s->graph, &read, &stages[0], err);
     if (ret >= 0)

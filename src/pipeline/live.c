@@ -94,17 +94,17 @@ static int add_detection(struct sc_live *live, struct tip *tip, sc_err *err)
     const struct sc_live_params *p = &live->params;
     if (!p->model.batcher)
         return SC_OK;
-    const struct sc_detect_params detect = {.batcher = p->model.batcher,
-                                            .priority = live->timed ? SC_PRIORITY_LIVE
-                                                                    : SC_PRIORITY_JOB,
-                                            .live = live->timed,
-                                            .delay_ns = p->delay_ns,
-                                            .figures = &live->detection,
-                                            .log = live->log};
-    const struct sc_track_params track = {.track = p->track,
-                                          .tracker.kind = p->tracker,
-                                          .figures = &live->tracking,
-                                          .log = live->log};
+    const struct sc_stage_detect_params detect = {.batcher = p->model.batcher,
+                                                  .priority = live->timed ? SC_PRIORITY_LIVE
+                                                                          : SC_PRIORITY_JOB,
+                                                  .live = live->timed,
+                                                  .delay_ns = p->delay_ns,
+                                                  .figures = &live->detection,
+                                                  .log = live->log};
+    const struct sc_stage_track_params track = {.track = p->track,
+                                                .tracker.kind = p->tracker,
+                                                .figures = &live->tracking,
+                                                .log = live->log};
     sc_stage *stage;
     int ret = sc_stage_detect_add(live->graph, NULL, &detect, &stage, err);
     if (ret >= 0)

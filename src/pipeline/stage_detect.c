@@ -42,8 +42,8 @@ struct look {
 };
 
 struct detect {
-    struct sc_detect_params params; // defaults filled in
-    struct sc_detect_figures own;   // where nobody looks
+    struct sc_stage_detect_params params; // defaults filled in
+    struct sc_detect_figures own;         // where nobody looks
     sc_stage *stage;
     struct look *head, **tail; // shots that have not left
     int waiting;
@@ -398,7 +398,7 @@ static const struct sc_stage_ops detect_ops = {
     .close = detect_close,
 };
 
-static int default_window(const struct sc_detect_params *params)
+static int default_window(const struct sc_stage_detect_params *params)
 {
     const struct sc_batcher_params *batcher = sc_batcher_get_params(params->batcher);
     if (params->live)
@@ -407,9 +407,9 @@ static int default_window(const struct sc_detect_params *params)
     return most < MOST_DEFAULT ? most : MOST_DEFAULT;
 }
 
-static void fill_params(struct detect *detect, const struct sc_detect_params *given)
+static void fill_params(struct detect *detect, const struct sc_stage_detect_params *given)
 {
-    struct sc_detect_params *params = &detect->params;
+    struct sc_stage_detect_params *params = &detect->params;
     *params = *given;
     int window = given->window > 0 ? given->window : default_window(given);
     params->window = window < SC_DETECT_WINDOW ? window : SC_DETECT_WINDOW;
@@ -420,7 +420,8 @@ static void fill_params(struct detect *detect, const struct sc_detect_params *gi
 }
 
 int sc_stage_detect_add(sc_graph *graph, const char *name,
-                        const struct sc_detect_params *params, sc_stage **pstage, sc_err *err)
+                        const struct sc_stage_detect_params *params, sc_stage **pstage,
+                        sc_err *err)
 {
     sc_require(params->batcher);
     struct detect *detect = sc_new(struct detect);

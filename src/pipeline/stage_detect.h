@@ -43,7 +43,7 @@ struct sc_detect_figures {
 };
 
 // Zero is the default everywhere but in batcher.
-struct sc_detect_params {
+struct sc_stage_detect_params {
     sc_batcher *batcher;             // takes struct sc_model_item; outlives the stage
     struct sc_view view;             // of all pictures
     enum sc_batch_priority priority; // not live: usually SC_PRIORITY_JOB
@@ -59,7 +59,8 @@ struct sc_detect_params {
 
 // name NULL = "detect". Errors as sc_graph_add().
 int sc_stage_detect_add(sc_graph *graph, const char *name,
-                        const struct sc_detect_params *params, sc_stage **pstage, sc_err *err);
+                        const struct sc_stage_detect_params *params, sc_stage **pstage,
+                        sc_err *err);
 
 struct sc_detect_stats {
     int64_t answers;    // pictures that the model saw, whether in time or not

@@ -10,8 +10,8 @@
 #define REPEAT_NS (200 * SC_NS_PER_MS)
 
 struct track {
-    struct sc_track_params params; // defaults filled in
-    struct sc_track_figures own;   // where nobody looks
+    struct sc_stage_track_params params; // defaults filled in
+    struct sc_track_figures own;         // where nobody looks
     sc_stage *stage;
     sc_tracker *tracker; // NULL = none
     sc_cut *cut;         // NULL once it cannot look at the pictures
@@ -171,7 +171,7 @@ static const struct sc_stage_ops track_ops = {
     .close = track_close,
 };
 
-static struct track *track_new(const struct sc_track_params *params)
+static struct track *track_new(const struct sc_stage_track_params *params)
 {
     struct track *track = sc_new(struct track);
     track->params = *params;
@@ -186,10 +186,11 @@ static struct track *track_new(const struct sc_track_params *params)
     return track;
 }
 
-int sc_stage_track_add(sc_graph *graph, const char *name, const struct sc_track_params *params,
-                       sc_stage **pstage, sc_err *err)
+int sc_stage_track_add(sc_graph *graph, const char *name,
+                       const struct sc_stage_track_params *params, sc_stage **pstage,
+                       sc_err *err)
 {
-    static const struct sc_track_params none;
+    static const struct sc_stage_track_params none;
     struct track *track = track_new(params ? params : &none);
     int ret = sc_graph_add(graph,
                            &(struct sc_stage_params){.name = name,

@@ -29,7 +29,7 @@ struct sc_track_figures {
 };
 
 // Zero is the default everywhere.
-struct sc_track_params {
+struct sc_stage_track_params {
     bool track; // else no tracker
     struct sc_tracker_params tracker;
     double threshold;  // detections below it, which no track explains, are left out; 0 = none
@@ -39,5 +39,6 @@ struct sc_track_params {
 };
 
 // name NULL = "track". Errors as sc_graph_add().
-int sc_stage_track_add(sc_graph *graph, const char *name, const struct sc_track_params *params,
-                       sc_stage **pstage, sc_err *err);
+int sc_stage_track_add(sc_graph *graph, const char *name,
+                       const struct sc_stage_track_params *params, sc_stage **pstage,
+                       sc_err *err);

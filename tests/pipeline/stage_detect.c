@@ -16,7 +16,8 @@ struct rig {
     struct sc_detect_figures figures;
 };
 
-static struct rig *rig_open(struct sc_batcher_params batcher, struct sc_detect_params params)
+static struct rig *rig_open(struct sc_batcher_params batcher,
+                            struct sc_stage_detect_params params)
 {
     struct rig *rig = sc_new(struct rig);
     sc_stage *stage;
@@ -83,7 +84,7 @@ static void test_every_picture_is_detected_in_order(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){.runners = 3, .max_batch = 2},
-                               (struct sc_detect_params){.priority = SC_PRIORITY_JOB});
+                               (struct sc_stage_detect_params){.priority = SC_PRIORITY_JOB});
     rig->model.most_ns = MS;
     model_let_all(&rig->model);
     shots_send_some(&rig->shots, 0, 200);
@@ -105,7 +106,7 @@ static void test_answers_out_of_order_wait_for_the_first(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){.runners = 4},
-                               (struct sc_detect_params){.window = 3});
+                               (struct sc_stage_detect_params){.window = 3});
     shots_send_some(&rig->shots, 0, 10);
     model_wait_begun(&rig->model, 3);
     model_let(&rig->model, 2);
@@ -126,7 +127,7 @@ static void test_a_picture_that_fails_fails_the_stage(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){.max_batch = 4},
-                               (struct sc_detect_params){.window = 4});
+                               (struct sc_stage_detect_params){.window = 4});
     rig->model.ret[5] = SC_EDATA;
     model_let_all(&rig->model);
     shots_send_some(&rig->shots, 0, 20);
@@ -151,7 +152,7 @@ static void test_a_full_batcher_is_asked_again(void **state)
     (void)state;
     struct rig *rig =
         rig_open((struct sc_batcher_params){.max_queue = 1, .target_ns = 4 * MS},
-                 (struct sc_detect_params){.window = 2, .priority = SC_PRIORITY_JOB});
+                 (struct sc_stage_detect_params){.window = 2, .priority = SC_PRIORITY_JOB});
     atomic_int done = 0;
     sc_frame *frame = sc_frame_wrap(av_frame_alloc(), 1000, 0);
     struct sc_model_item item = {.frame = frame};
@@ -183,7 +184,7 @@ static void test_the_newest_gets_the_model(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = LONG});
+                               (struct sc_stage_detect_params){.live = true, .delay_ns = LONG});
     shots_send_some(&rig->shots, 0, 1);
     model_wait_begun(&rig->model, 1);
     shots_send_some(&rig->shots, 1, 3);
@@ -209,8 +210,9 @@ static void test_the_newest_gets_the_model(void **state)
 static void test_late_answers_go_with_the_next_shot(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = 20 * MS});
+    struct rig *rig =
+        rig_open((struct sc_batcher_params){0},
+                 (struct sc_stage_detect_params){.live = true, .delay_ns = 20 * MS});
     for (int n = 0; n < 3; n++) {
         shots_send_some(&rig->shots, n, 1);
         shots_wait_seen(&rig->shots, n + 1); // undetected
@@ -232,8 +234,9 @@ static void test_late_answers_go_with_the_next_shot(void **state)
 static void test_late_answers_never_go_back_in_time(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_batcher_params){.runners = 3},
-                               (struct sc_detect_params){.live = true, .delay_ns = 20 * MS});
+    struct rig *rig =
+        rig_open((struct sc_batcher_params){.runners = 3},
+                 (struct sc_stage_detect_params){.live = true, .delay_ns = 20 * MS});
     shots_send_some(&rig->shots, 0, 3);
     shots_wait_seen(&rig->shots, 3);
     model_let(&rig->model, 1);
@@ -270,8 +273,9 @@ static void test_a_model_that_is_too_slow_holds_nothing_up(void **state)
 {
     (void)state;
     int64_t delay_ns = 150 * MS, least_ns = LONG;
-    struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = delay_ns});
+    struct rig *rig =
+        rig_open((struct sc_batcher_params){0},
+                 (struct sc_stage_detect_params){.live = true, .delay_ns = delay_ns});
     int n = 0;
     while (n < 4)
         assert_true(time_through(rig, n++) >= delay_ns);
@@ -299,7 +303,7 @@ static void test_a_picture_that_fails_leaves_undetected(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = LONG});
+                               (struct sc_stage_detect_params){.live = true, .delay_ns = LONG});
     rig->model.ret[0] = rig->model.ret[2] = SC_EDATA;
     model_let_all(&rig->model);
     for (int n = 0; n < 4; n++) {
@@ -322,7 +326,7 @@ static void test_a_cancelled_picture_means_that_the_model_is_gone(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = LONG});
+                               (struct sc_stage_detect_params){.live = true, .delay_ns = LONG});
     rig->model.ret[1] = SC_ECANCELLED;
     model_let_all(&rig->model);
     for (int n = 0; n < 2; n++)
@@ -335,7 +339,7 @@ static void test_the_first_goes_on_when_too_many_wait(void **state)
 {
     (void)state;
     struct rig *rig = rig_open((struct sc_batcher_params){0},
-                               (struct sc_detect_params){.live = true, .delay_ns = LONG});
+                               (struct sc_stage_detect_params){.live = true, .delay_ns = LONG});
     shots_send_some(&rig->shots, 0, 300);
     shots_wait_seen(&rig->shots, 300 - 256);
     model_let_all(&rig->model);
@@ -351,9 +355,9 @@ static void test_close_leaves_runs_behind(void **state)
 {
     (void)state;
     for (int live = 0; live < 2; live++) {
-        struct rig *rig =
-            rig_open((struct sc_batcher_params){0},
-                     (struct sc_detect_params){.live = live, .delay_ns = LONG, .window = 3});
+        struct rig *rig = rig_open(
+            (struct sc_batcher_params){0},
+            (struct sc_stage_detect_params){.live = live, .delay_ns = LONG, .window = 3});
         shots_send_some(&rig->shots, 0, 5);
         model_wait_begun(&rig->model, 1);
         shots_wait_taken(&rig->shots, "detect", 3);
@@ -376,10 +380,10 @@ static void stress_once(unsigned *seed)
                                             .max_batch = 1 + rand_r(seed) % 3,
                                             .target_ns = 2 * MS,
                                             .max_queue = 1 + rand_r(seed) % 4},
-                 (struct sc_detect_params){.live = live,
-                                           .window = rand_r(seed) % 6,
-                                           .delay_ns = rand_r(seed) % (3 * MS),
-                                           .priority = rand_r(seed) % SC_PRIORITIES});
+                 (struct sc_stage_detect_params){.live = live,
+                                                 .window = rand_r(seed) % 6,
+                                                 .delay_ns = rand_r(seed) % (3 * MS),
+                                                 .priority = rand_r(seed) % SC_PRIORITIES});
     rig->model.most_ns = 1 + rand_r(seed) % (2 * MS);
     rig->model.fail_one_in = live ? 8 : 0;
     rig->shots.sink_ns = rand_r(seed) % 2 ? 0 : rand_r(seed) % 500000;

@@ -13,7 +13,7 @@ struct rig {
     struct sc_track_figures figures;
 };
 
-static struct rig *rig_open(struct sc_track_params params)
+static struct rig *rig_open(struct sc_stage_track_params params)
 {
     struct rig *rig = sc_new(struct rig);
     sc_stage *stage;
@@ -110,7 +110,7 @@ static void check_place(const sc_shot *shot, int n)
 static void test_detections_get_ids_and_the_rest_is_expected(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_track_params){.track = true});
+    struct rig *rig = rig_open((struct sc_stage_track_params){.track = true});
     assert_null(send(rig, undetected(0))->found); // nothing is known
     for (int n = 1; n < 40; n++) {
         const sc_shot *shot = send(rig, n > 20 && n % 2 ? undetected(n) : detected(n));
@@ -129,7 +129,7 @@ static void test_detections_get_ids_and_the_rest_is_expected(void **state)
 static void test_late_detections_count_at_their_time(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_track_params){.track = true});
+    struct rig *rig = rig_open((struct sc_stage_track_params){.track = true});
     for (int n = 0; n < 40; n++) {
         const sc_shot *shot =
             send(rig, n < 3 ? undetected(n) : with_late(undetected(n), n - 3));
@@ -153,7 +153,7 @@ static void test_a_cut_ends_what_is_known(void **state)
 {
     (void)state;
     for (int track = 0; track < 2; track++) {
-        struct rig *rig = rig_open((struct sc_track_params){.track = track});
+        struct rig *rig = rig_open((struct sc_stage_track_params){.track = track});
         assert_false(send(rig, sized(detected(0), 64))->cut);
         assert_non_null(send(rig, sized(undetected(1), 64))->found);
         const sc_shot *first = send(rig, sized(with_late(undetected(2), 1), 96));
@@ -171,7 +171,7 @@ static void test_a_cut_ends_what_is_known(void **state)
 static void test_what_is_weak_is_left_out_unless_tracked(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_track_params){.track = true, .threshold = 0.5});
+    struct rig *rig = rig_open((struct sc_stage_track_params){.track = true, .threshold = 0.5});
     send(rig, detected(0));
     sc_shot *shot = shots_make(1);
     sc_detections *list = thing(1, 3);
@@ -183,7 +183,7 @@ static void test_what_is_weak_is_left_out_unless_tracked(void **state)
     assert_int_equal(atomic_load(&rig->figures.objects), 1);
     rig_close(&rig);
 
-    rig = rig_open((struct sc_track_params){.threshold = 0.5});
+    rig = rig_open((struct sc_stage_track_params){.threshold = 0.5});
     shot = shots_make(0);
     sc_shot_set_found(shot, thing(0, 3), true);
     assert_int_equal(send(rig, shot)->found->count, 1);
@@ -195,7 +195,7 @@ static void test_what_is_weak_is_left_out_unless_tracked(void **state)
 static void test_boxes_are_repeated_for_a_while(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_track_params){0});
+    struct rig *rig = rig_open((struct sc_stage_track_params){0});
     for (int n = 0; n < 60; n++) {
         sc_shot *shot = n == 3 ? detected(3) : undetected(n);
         if (n == 35)
@@ -210,7 +210,7 @@ static void test_boxes_are_repeated_for_a_while(void **state)
     assert_int_equal(atomic_load(&rig->figures.objects), 0);
     rig_close(&rig);
 
-    rig = rig_open((struct sc_track_params){.repeat_ns = -1});
+    rig = rig_open((struct sc_stage_track_params){.repeat_ns = -1});
     assert_non_null(send(rig, detected(0))->found);
     assert_null(send(rig, undetected(1))->found);
     rig_close(&rig);
@@ -219,7 +219,7 @@ static void test_boxes_are_repeated_for_a_while(void **state)
 static void test_a_shared_shot_is_not_changed(void **state)
 {
     (void)state;
-    struct rig *rig = rig_open((struct sc_track_params){.track = true});
+    struct rig *rig = rig_open((struct sc_stage_track_params){.track = true});
     sc_shot *shot = with_late(detected(1), 0), *kept = sc_shot_ref(shot);
     sc_detections *found = shot->found;
     sc_shot *first = undetected(0);
