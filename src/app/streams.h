@@ -2,7 +2,7 @@
 //
 // A stream is a row before it starts, so it is back after the server was started again. One thread
 // opens and closes all of them (pipeline/live.h); each runs by itself. When one ends, its `restart`
-// decides: "always", "on-failure" or "never". Pauses double from a second to a minute, and start anew
+// decides: "always", "on-failure" (but not what cannot work: SC_EARG, SC_EUNSUPPORTED) or "never". Pauses double from a second to a minute, and start anew
 // after a stream that ran for a minute; after `max_restarts` within an hour it has failed. What has
 // ended well is not started again with the server, what has failed is.
 //

@@ -199,6 +199,12 @@ static void give_up(struct sc_streams_entry *entry, const char *reason)
     set_state(entry, SC_STREAMS_FAILED, reason);
 }
 
+// What was asked for cannot be: time does not help.
+static bool is_wrong(int ret)
+{
+    return ret == SC_EARG || ret == SC_EUNSUPPORTED;
+}
+
 // What comes after a run, or after a start that failed.
 static void conclude(struct sc_streams_entry *entry, int ret, sc_err *err)
 {
@@ -211,7 +217,8 @@ static void conclude(struct sc_streams_entry *entry, int ret, sc_err *err)
         SC_INFO(entry->streams->log, "stream ended", SC_S("id", entry->id));
         set_state(entry, SC_STREAMS_ENDED, reason);
         sc_streams_note_end(entry);
-    } else if (ret == SC_ECANCELLED || restart == SC_RESTART_NEVER) {
+    } else if (ret == SC_ECANCELLED || restart == SC_RESTART_NEVER ||
+               (is_wrong(ret) && restart != SC_RESTART_ALWAYS)) {
         give_up(entry, reason);
     } else if (take_restart(entry, now)) {
         start_later(entry, now, reason);

@@ -43,6 +43,9 @@ struct sc_encoder_params {
     bool reproducible; // the same input gives the same bytes
 };
 
+// SC_EUNSUPPORTED: there is no encoder of that name; err says so.
+int sc_encoder_find(const AVCodec **pcodec, const char *name, sc_err *err);
+
 // SC_EUNSUPPORTED (no such encoder, or it refuses the settings), SC_EARG (err names the field: codec,
 // preset, profile, bitrate, ..), SC_ENOMEM. On failure *pencoder is NULL.
 int sc_encoder_open(sc_encoder **pencoder, const struct sc_encoder_params *params, sc_err *err);

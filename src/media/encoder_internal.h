@@ -20,8 +20,6 @@ struct sc_encoder_codec {
 
 // The row of that name or alias, NULL for encoders that are used as they are.
 const struct sc_encoder_codec *sc_encoder_codec_find(const char *name);
-// SC_EUNSUPPORTED: libavcodec has none of that name; err says so.
-int sc_encoder_find(const AVCodec **pcodec, const char *name, sc_err *err);
 
 // --- pictures
 

@@ -156,6 +156,12 @@ int sc_output_kind_find(const struct sc_output_kind **pkind, const char *url, sc
         sc_url_hide(url, shown, sizeof(shown)));
 }
 
+int sc_live_output_check(const char *url, sc_err *err)
+{
+    const struct sc_output_kind *kind;
+    return sc_output_kind_find(&kind, url, err);
+}
+
 bool sc_output_holds(const enum AVCodecID *ids, enum AVCodecID id)
 {
     while (*ids && *ids != id)

@@ -59,19 +59,20 @@ static int add_source(struct sc_live *live, struct tip *picture, struct tip *sou
                                                  .sound = !live->params.no_sound,
                                                  .facts = &live->facts,
                                                  .stop = live->stop};
-    sc_stage *input, *pace;
+    const struct sc_pace_params pacing = {.stop = live->stop};
+    sc_stage *input;
     int ret = sc_stage_input_add(live->graph, &params, &input, err);
     *picture = (struct tip){.stage = input};
     *sound = (struct tip){.stage = input, .out = 1};
     if (ret < 0 || !live->paced)
         return ret;
-    ret = sc_pace_add(live->graph, NULL, both, 2, NULL, &pace, err);
+    ret = sc_pace_add(live->graph, NULL, both, 2, &pacing, &live->pace, err);
     if (ret >= 0)
-        ret = join(live, *picture, pace, 0, SC_LINK_WAIT, 64, 16 << 20, err);
+        ret = join(live, *picture, live->pace, 0, SC_LINK_WAIT, 64, 16 << 20, err);
     if (ret >= 0)
-        ret = join(live, *sound, pace, 1, SC_LINK_WAIT, 256, 4 << 20, err);
-    *picture = (struct tip){.stage = pace};
-    *sound = (struct tip){.stage = pace, .out = 1};
+        ret = join(live, *sound, live->pace, 1, SC_LINK_WAIT, 256, 4 << 20, err);
+    *picture = (struct tip){.stage = live->pace};
+    *sound = (struct tip){.stage = live->pace, .out = 1};
     return ret;
 }
 
@@ -325,6 +326,8 @@ void sc_live_stop(sc_live *live)
 {
     atomic_store(&live->facts.stopping, true);
     sc_cancel_request(live->stop);
+    if (live->pace)
+        sc_stage_wake(live->pace);
 }
 
 int sc_live_wait(sc_live *live, int timeout_ms, sc_err *err)

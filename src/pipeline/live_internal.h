@@ -25,6 +25,7 @@ struct sc_live {
     sc_log *log;
     sc_cancel *stop; // of the source
     sc_graph *graph;
+    sc_stage *pace; // where it is paced, else NULL
 
     struct sc_detect_figures detection;
     struct sc_track_figures tracking;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "media/encoder.h"
 #include "pipeline/live_internal.h"
 
 // --- the camera's text ------------------------------------------------------------------------
@@ -185,10 +186,25 @@ static int check(const struct sc_live_params *p, sc_err *err)
     return SC_OK;
 }
 
+// What would fail later, but for good.
+static int check_outputs(const struct sc_live_params *p, sc_err *err)
+{
+    const AVCodec *codec;
+    for (int i = 0; i < SC_LIVE_OUTPUTS && p->outputs[i]; i++) {
+        sc_err why = {0};
+        int ret = sc_live_output_check(p->outputs[i], &why);
+        if (ret < 0)
+            return sc_fail_field(err, ret, "outputs", "%s", sc_err_text(&why, ret));
+    }
+    return p->codec ? sc_encoder_find(&codec, p->codec, err) : SC_OK;
+}
+
 int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc_err *err)
 {
     struct sc_live_params *p = &live->params;
     int ret = check(params, err);
+    if (ret >= 0)
+        ret = check_outputs(params, err);
     if (ret < 0)
         return ret;
     *p = *params;

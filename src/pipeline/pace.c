@@ -41,6 +41,8 @@ int64_t sc_pacer_due(struct sc_pacer *pacer, int64_t pts_ns, int64_t now_ns)
 struct pace {
     sc_stage *stage;
     struct sc_pacer pacer;
+    sc_cancel *stop;
+    const struct sc_item_type *types[SC_STAGE_PORTS];
 };
 
 static int pace_open(void *self, sc_stage *stage, sc_err *err)
@@ -54,6 +56,11 @@ static int pace_push(void *self, int in, struct sc_item item, sc_err *err)
 {
     (void)err;
     struct pace *pace = self;
+    if (pace->stop && sc_cancel_requested(pace->stop)) {
+        pace->types[in]->unref(item.data);
+        sc_stage_count_drop(pace->stage, SC_DROP_STOPPED, 1);
+        return SC_OK;
+    }
     int64_t now = sc_clock_now(), due = sc_pacer_due(&pace->pacer, item.pts_ns, now);
     if (due > now) {
         sc_stage_wake_at(pace->stage, due);
@@ -76,9 +83,10 @@ int sc_pace_add(sc_graph *graph, const char *name, const struct sc_item_type *co
     struct sc_stage_params stage = {.name = name, .ops = &pace_ops};
     if (count < 1 || count > SC_STAGE_PORTS)
         return sc_fail(err, SC_EARG, "a pace stage has 1 to %d inputs", SC_STAGE_PORTS);
-    for (int i = 0; i < count; i++)
-        stage.in[i] = stage.out[i] = types[i];
     struct pace *pace = sc_new(struct pace);
+    for (int i = 0; i < count; i++)
+        pace->types[i] = stage.in[i] = stage.out[i] = types[i];
+    pace->stop = params ? params->stop : NULL;
     sc_pacer_init(&pace->pacer, params);
     stage.self = pace;
     int ret = sc_graph_add(graph, &stage, pstage, err);

@@ -12,6 +12,9 @@ struct sc_pace_params {
     double speed; // 2 = twice as fast; 0 = 1
     int64_t
         max_behind_ns; // whoever is later than this begins anew from now; 0 = 1 s, < 0 = never
+    // Once it is requested what waits is dropped, so that a stop does not take as long as what was
+    // read ahead; the stage is to be woken then. Outlives the graph; NULL = none.
+    sc_cancel *stop;
 };
 
 // The rule alone, without clock and thread.

@@ -315,15 +315,19 @@ static void policies(void **state)
     assert_string_equal(reason, "no video");
     fake_live_end("none", SC_EDATA, "no video");
     await_state(rig, "none", SC_STREAMS_FAILED, NULL);
+    assert_int_equal(sc_streams_delete(rig->streams, "none"), 0);
+    add_good(rig, "{'input':'testsrc:','id':'none'}");
+    fake_live_end("none", SC_EUNSUPPORTED, "no such preset");
+    await_state(rig, "none", SC_STREAMS_FAILED, NULL);
     fake_live_end("ends", 0, "");
     await_state(rig, "ends", SC_STREAMS_ENDED, reason);
     assert_string_equal(reason, "the source has ended");
     fake_live_end("always", 0, "");
-    await_opened(5);
+    await_opened(6);
     // What ended stays so over a restart; what failed gets another chance.
     end(rig);
     begin(rig);
-    await_opened(8);
+    await_opened(9);
     await_state(rig, "never", SC_STREAMS_RUNNING, NULL);
     await_state(rig, "ends", SC_STREAMS_ENDED, NULL);
     assert_null(fake_live_at("ends"));

@@ -65,21 +65,20 @@ struct paced {
     struct fake picture, sound, show, play;
 };
 
-static void start_paced(struct paced *t, double speed)
+static void start_paced(struct paced *t, double speed, sc_cancel *stop, sc_stage **pace)
 {
     const struct sc_item_type *types[] = {&fake_type, &fake_type};
-    struct sc_pace_params params = {.speed = speed};
-    sc_stage *pace;
+    struct sc_pace_params params = {.speed = speed, .stop = stop};
     t->graph = fake_graph(NULL);
     sc_stage *picture = fake_add(t->graph, "picture", &t->picture, 0, 1, false, false);
     sc_stage *sound = fake_add(t->graph, "sound", &t->sound, 0, 1, false, false);
     sc_stage *show = fake_add(t->graph, "show", &t->show, 1, 0, false, false);
     sc_stage *play = fake_add(t->graph, "play", &t->play, 1, 0, false, false);
-    assert_int_equal(sc_pace_add(t->graph, NULL, types, 2, &params, &pace, NULL), SC_OK);
-    const struct sc_link_params links[] = {{.from = picture, .to = pace},
-                                           {.from = sound, .to = pace, .in = 1},
-                                           {.from = pace, .to = show},
-                                           {.from = pace, .out = 1, .to = play}};
+    assert_int_equal(sc_pace_add(t->graph, NULL, types, 2, &params, pace, NULL), SC_OK);
+    const struct sc_link_params links[] = {{.from = picture, .to = *pace},
+                                           {.from = sound, .to = *pace, .in = 1},
+                                           {.from = *pace, .to = show},
+                                           {.from = *pace, .out = 1, .to = play}};
     for (int i = 0; i < 4; i++)
         assert_int_equal(sc_graph_link(t->graph, &links[i], NULL), SC_OK);
     assert_int_equal(sc_graph_start(t->graph, NULL), SC_OK);
@@ -89,8 +88,9 @@ static void test_stage_lets_through_in_time(void **state)
 {
     (void)state;
     struct paced t = {.picture.count = 41, .sound.count = 21}; // a millisecond apart
+    sc_stage *pace;
     int64_t start = sc_clock_now();
-    start_paced(&t, 0.5);
+    start_paced(&t, 0.5, NULL, &pace);
     assert_int_equal(sc_graph_wait(t.graph, 10000, NULL), SC_OK);
     assert_true(sc_clock_now() - start >= 80 * MS);
     assert_int_equal(t.show.seen, 41);
@@ -106,11 +106,33 @@ static void test_stage_lets_through_in_time(void **state)
     assert_int_equal(fake_live(), 0);
 }
 
+static void test_stage_drops_what_waits_when_stopped(void **state)
+{
+    (void)state;
+    struct paced t = {.picture.count = 41, .sound.count = 21};
+    sc_cancel *stop = sc_cancel_new(NULL);
+    sc_stage *pace;
+    struct sc_graph_stats stats;
+    start_paced(&t, 1e-6, stop, &pace); // a quarter of an hour an item
+    fake_wait_for(&t.show.seen, 1);
+    sc_cancel_request(stop);
+    sc_stage_wake(pace);
+    assert_int_equal(sc_graph_wait(t.graph, 5000, NULL), SC_OK); // all else has come through
+    sc_graph_get_stats(t.graph, &stats);
+    assert_int_equal(stats.stages[4].dropped[SC_DROP_STOPPED],
+                     41 + 21 - t.show.seen - t.play.seen);
+    sc_graph_stats_release(&stats);
+    sc_graph_close(&t.graph);
+    sc_cancel_free(&stop);
+    assert_int_equal(fake_live(), 0);
+}
+
 static void test_stage_is_cancelled_while_it_waits(void **state)
 {
     (void)state;
     struct paced t = {.picture.count = 41, .sound.count = 21};
-    start_paced(&t, 1e-6); // a quarter of an hour an item
+    sc_stage *pace;
+    start_paced(&t, 1e-6, NULL, &pace); // a quarter of an hour an item
     fake_wait_for(&t.show.seen, 1);
     int64_t start = sc_clock_now();
     sc_graph_close(&t.graph);
@@ -137,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_extreme_times),
         cmocka_unit_test(test_stage_lets_through_in_time),
         cmocka_unit_test(test_stage_is_cancelled_while_it_waits),
+        cmocka_unit_test(test_stage_drops_what_waits_when_stopped),
         cmocka_unit_test(test_bad_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
