@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "pipeline/live_internal.h"
 #include "pipeline/pace.h"
 #include "pipeline/shot.h"
@@ -60,6 +61,8 @@ static int add_source(struct sc_live *live, struct tip *picture, struct tip *sou
                                                  .facts = &live->facts,
                                                  .stop = live->stop};
     const struct sc_pace_params pacing = {.stop = live->stop};
+    // Made-up pictures cost work and memory: few of them are made ahead.
+    size_t ahead = sc_starts_with(live->params.input.url, "testsrc:") ? 2 : 64;
     sc_stage *input;
     int ret = sc_stage_input_add(live->graph, &params, &input, err);
     *picture = (struct tip){.stage = input};
@@ -68,7 +71,7 @@ static int add_source(struct sc_live *live, struct tip *picture, struct tip *sou
         return ret;
     ret = sc_pace_add(live->graph, NULL, both, 2, &pacing, &live->pace, err);
     if (ret >= 0)
-        ret = join(live, *picture, live->pace, 0, SC_LINK_WAIT, 64, 16 << 20, err);
+        ret = join(live, *picture, live->pace, 0, SC_LINK_WAIT, ahead, 16 << 20, err);
     if (ret >= 0)
         ret = join(live, *sound, live->pace, 1, SC_LINK_WAIT, 256, 4 << 20, err);
     *picture = (struct tip){.stage = live->pace};
