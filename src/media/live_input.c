@@ -11,6 +11,7 @@
 #define DEFAULT_CONNECT (10 * SC_NS_PER_S)
 #define DEFAULT_READ    (10 * SC_NS_PER_S)
 #define DEFAULT_WEB     (30 * SC_NS_PER_S) // HLS gives segments of up to so long
+#define GOODBYE         SC_NS_PER_S        // that taking leave of a server may last
 #define QUEUE_ITEMS     8                  // made by one step besides sound that was held
 #define MAX_HELD        256                // packets of sound before the first picture
 
@@ -138,6 +139,7 @@ static void drop_held(sc_live_input *in)
 
 static void close_source(sc_live_input *in)
 {
+    in->deadline.at_ns = sc_clock_now() + GOODBYE;
     in->address.kind->ops->close(&in->source);
     sc_live_watch_free(&in->watch);
     drop_held(in);
@@ -148,6 +150,8 @@ static int end(sc_live_input *in, int code)
     close_source(in);
     in->phase = DONE;
     in->final = code;
+    if (code == SC_EEOF || code == SC_ECANCELLED)
+        in->why = (sc_err){0}; // an earlier loss is not the reason
     return SC_OK;
 }
 
