@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "clips.h"
 #include "media/live_input_internal.h"
 
@@ -287,6 +288,10 @@ static void cancelling_ends_everything_at_once(void **state)
     snprintf(urls[4], 64, "srt://127.0.0.1:%d?mode=listener", free_port());
     snprintf(urls[5], 64, "rtmp://127.0.0.1:%d/a/b", free_port()); // a pause between tries
     for (int i = 0; i < 6; i++) {
+#ifdef __SANITIZE_THREAD__ // does not bear that libavformat cancels its thread for UDP
+        if (sc_starts_with(urls[i], "udp"))
+            continue;
+#endif
         pthread_t thread;
         sc_cancel *cancel = sc_cancel_new(NULL);
         int64_t start = sc_clock_now();
