@@ -107,6 +107,7 @@ static int add_detection(struct sc_live *live, struct tip *tip, sc_err *err)
                                                   .log = live->log};
     const struct sc_stage_track_params track = {.track = p->track,
                                                 .tracker.kind = p->tracker,
+                                                .repeat_ns = SC_NS_PER_S / 2,
                                                 .figures = &live->tracking,
                                                 .log = live->log};
     sc_stage *stage;
@@ -167,8 +168,9 @@ static int add_viewers(struct sc_live *live, struct tip tip, sc_err *err)
     sc_stage *viewers;
     if (!live->params.viewers)
         return SC_OK;
-    int ret =
-        sc_stage_viewers_add(live->graph, &live->viewers, live->params.quality, &viewers, err);
+    struct sc_live_facts *facts = live->output_count ? NULL : &live->facts; // the encoder tells
+    int ret = sc_stage_viewers_add(live->graph, &live->viewers, live->params.quality, facts,
+                                   &viewers, err);
     return ret < 0 ? ret : join(live, tip, viewers, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
 }
 
@@ -202,7 +204,7 @@ static int add_output(struct sc_live *live, int number, struct tip picture, stru
     const struct sc_live_params *p = &live->params;
     const char *url = p->outputs[number];
     bool net = sc_live_is_net(url);
-    char name[16];
+    char name[24];
     snprintf(name, sizeof(name), "output-%d", number + 1);
     const struct sc_stage_output_params params = {.url = url,
                                                   .name = name,

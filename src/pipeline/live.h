@@ -131,7 +131,7 @@ struct sc_live_status {
     int out_width, out_height;
     double out_fps;     // over the last two seconds
     int64_t frames;     // decoded
-    int64_t encoded;    // pictures encoded
+    int64_t encoded;    // pictures encoded; without outputs: shown, or ready to be
     int64_t late;       // pictures left out because they were late
     int64_t reconnects; // of the source
     int64_t damaged;    // packets and pictures
@@ -139,7 +139,7 @@ struct sc_live_status {
     int64_t detected;       // pictures that the model saw
     int64_t detect_late;    // results that came after their picture had gone on
     double detect_fps;      // over the last two seconds
-    int64_t detect_p50_ns;  // from the picture's turn to its result
+    int64_t detect_p50_ns;  // from asking the model to its answer
     int objects;            // in the last picture
     int64_t objects_so_far; // ids given by the tracker
     // From arrival (or, paced, from a picture's turn) to encoded.

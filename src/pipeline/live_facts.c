@@ -53,6 +53,23 @@ void sc_live_facts_release(struct sc_live_facts *facts)
     pthread_mutex_destroy(&facts->lock);
 }
 
+void sc_live_facts_count(struct sc_live_facts *facts, int64_t born_ns)
+{
+    int64_t now_ns = sc_clock_now();
+    pthread_mutex_lock(&facts->lock);
+    facts->took_ns[facts->encoded++ % SC_LIVE_LAST] = now_ns - born_ns;
+    sc_rate_meter_add(&facts->encoding, now_ns);
+    pthread_mutex_unlock(&facts->lock);
+}
+
+AVRational sc_live_facts_rate(struct sc_live_facts *facts)
+{
+    pthread_mutex_lock(&facts->lock);
+    AVRational rate = facts->streams ? facts->streams->frame_rate : (AVRational){0, 1};
+    pthread_mutex_unlock(&facts->lock);
+    return rate;
+}
+
 static AVCodecParameters *copy(struct sc_live_facts *facts, AVCodecParameters *const *from)
 {
     pthread_mutex_lock(&facts->lock);

@@ -44,7 +44,7 @@ struct sc_live_facts {
     int64_t frames, damaged, thinned;
     int width, height;
     bool running; // a picture came since the source was last lost
-    // By the encoder.
+    // By the encoder, or where there is none, by the viewers' stage.
     AVCodecParameters *video; // what it makes
     int out_width, out_height;
     int64_t encoded;
@@ -55,6 +55,10 @@ struct sc_live_facts {
 
 void sc_live_facts_init(struct sc_live_facts *facts);
 void sc_live_facts_release(struct sc_live_facts *facts);
+// A picture of this age has left.
+void sc_live_facts_count(struct sc_live_facts *facts, int64_t born_ns);
+// Of the source; 0/1 = unknown.
+AVRational sc_live_facts_rate(struct sc_live_facts *facts);
 // Copies; NULL where the fact is not known. The caller's (avcodec_parameters_free).
 AVCodecParameters *sc_live_facts_video(struct sc_live_facts *facts);
 AVCodecParameters *sc_live_facts_sound(struct sc_live_facts *facts);

@@ -25,10 +25,7 @@ static int64_t suiting_bitrate(const AVFrame *av, double fps)
 
 static double rate_of(struct encode *e)
 {
-    struct sc_live_facts *facts = e->params.facts;
-    pthread_mutex_lock(&facts->lock);
-    AVRational rate = facts->streams ? facts->streams->frame_rate : (AVRational){0, 1};
-    pthread_mutex_unlock(&facts->lock);
+    AVRational rate = sc_live_facts_rate(e->params.facts);
     double fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
     return e->params.fps > 0 && (fps <= 0 || e->params.fps < fps) ? e->params.fps : fps;
 }
@@ -66,12 +63,7 @@ static int open_encoder(struct encode *e, const AVFrame *like, sc_err *err)
 
 static void emit(struct encode *e, sc_packet *packet)
 {
-    struct sc_live_facts *facts = e->params.facts;
-    int64_t now_ns = sc_clock_now();
-    pthread_mutex_lock(&facts->lock);
-    facts->took_ns[facts->encoded++ % SC_LIVE_LAST] = now_ns - e->born_ns;
-    sc_rate_meter_add(&facts->encoding, now_ns);
-    pthread_mutex_unlock(&facts->lock);
+    sc_live_facts_count(e->params.facts, e->born_ns);
     sc_stage_emit(
         e->stage, 0,
         (struct sc_item){.data = packet, .pts_ns = packet->dts_ns, .born_ns = e->born_ns});

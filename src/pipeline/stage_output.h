@@ -21,10 +21,9 @@ void sc_output_monitor_release(struct sc_output_monitor *monitor);
 void sc_output_monitor_get(struct sc_output_monitor *monitor, struct sc_live_output_info *info);
 
 struct sc_stage_output_params {
-    const char *url;  // outlives the graph
-    const char *name; // of the stage
-    bool lossless;    // nothing is dropped: the stream waits for it
-    AVRational frame_rate;
+    const char *url;             // outlives the graph
+    const char *name;            // of the stage
+    bool lossless;               // nothing is dropped: the stream waits for it
     struct sc_live_facts *facts; // outlive the graph
     struct sc_output_monitor *monitor;
     sc_log *log;

@@ -14,6 +14,7 @@ struct sc_live_viewer {
 struct stage {
     struct sc_viewers *viewers;
     int quality;
+    struct sc_live_facts *facts;
     sc_picture_ctx *ctx;
 };
 
@@ -89,6 +90,15 @@ void sc_viewers_end(struct sc_viewers *viewers)
     pthread_mutex_unlock(&viewers->lock);
 }
 
+static void count(struct sc_live_facts *facts, const sc_shot *shot, int64_t born_ns)
+{
+    pthread_mutex_lock(&facts->lock);
+    facts->out_width = shot->frame->av->width;
+    facts->out_height = shot->frame->av->height;
+    pthread_mutex_unlock(&facts->lock);
+    sc_live_facts_count(facts, born_ns);
+}
+
 static int push(void *self, int in, struct sc_item item, sc_err *err)
 {
     struct stage *s = self;
@@ -104,6 +114,8 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
         tell(s->viewers, jpeg, shot->frame);
         sc_buf_unref(&jpeg);
     }
+    if (s->facts)
+        count(s->facts, shot, item.born_ns);
     sc_shot_unref(&shot);
     return SC_OK;
 }
@@ -119,10 +131,11 @@ static void close_stage(void *self)
 static const struct sc_stage_ops ops = {.kind = "viewers", .push = push, .close = close_stage};
 
 int sc_stage_viewers_add(sc_graph *graph, struct sc_viewers *viewers, int quality,
-                         sc_stage **pstage, sc_err *err)
+                         struct sc_live_facts *facts, sc_stage **pstage, sc_err *err)
 {
     struct stage *s = sc_new(struct stage);
-    *s = (struct stage){.viewers = viewers, .quality = quality, .ctx = sc_picture_ctx_new()};
+    *s = (struct stage){
+        .viewers = viewers, .quality = quality, .facts = facts, .ctx = sc_picture_ctx_new()};
     const struct sc_stage_params stage = {
         .ops = &ops, .self = s, .in = {&sc_shot_item}, .optional = true};
     int ret = sc_graph_add(graph, &stage, pstage, err);

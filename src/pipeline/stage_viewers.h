@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "pipeline/graph.h"
 #include "pipeline/live.h"
+#include "pipeline/live_facts.h"
 
 // Who looks; outlives the graph.
 struct sc_viewers {
@@ -27,5 +28,6 @@ int sc_viewers_count(struct sc_viewers *viewers);
 // Tells all that it is over; for a graph that ended.
 void sc_viewers_end(struct sc_viewers *viewers);
 
+// facts: where pictures that leave are counted, NULL = somebody else does.
 int sc_stage_viewers_add(sc_graph *graph, struct sc_viewers *viewers, int quality,
-                         sc_stage **pstage, sc_err *err);
+                         struct sc_live_facts *facts, sc_stage **pstage, sc_err *err);

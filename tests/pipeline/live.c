@@ -357,6 +357,7 @@ static void test_viewers_share_pictures(void **state)
     (void)state;
     sc_live *live = NULL;
     sc_err err = {0};
+    struct sc_live_status status;
     struct eye eyes[2] = {0}, late = {0};
     sc_live_viewer *viewers[2], *last;
     struct sc_live_params params = {.input.url = SMALL ",duration=2", .viewers = true};
@@ -368,6 +369,9 @@ static void test_viewers_share_pictures(void **state)
     sc_live_unview(&viewers[0]);
     int seen = atomic_load(&eyes[0].pictures);
     assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    sc_live_get_status(live, &status);
+    assert_int_equal(status.out_width, 192);
+    assert_true(status.encoded > seen && status.latency_p95_ns > 0);
     assert_int_equal(atomic_load(&eyes[0].pictures), seen);
     assert_int_equal(atomic_load(&eyes[0].ends), 0);
     assert_int_equal(atomic_load(&eyes[1].ends), 1);
