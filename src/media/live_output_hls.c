@@ -149,11 +149,12 @@ static int hls_write(void *sink, const sc_packet *packet, int64_t zero_ns, sc_er
     return ret < 0 ? ret : mux_packet(h, packet, err);
 }
 
+// Asked only once it is overdue: a keyframe that comes by itself in time needs no second one beside it.
 static bool hls_wants_key(void *sink)
 {
     struct sc_hls *h = sink;
     bool due = h->from_ns != INT64_MIN && !h->asked &&
-               h->end_ns - h->from_ns >= h->segment_ms * SC_NS_PER_MS;
+               h->end_ns - h->from_ns >= h->segment_ms * SC_NS_PER_MS * 5 / 4;
     h->asked |= due;
     return due;
 }
