@@ -52,8 +52,9 @@ struct sc_tracker_params {
     bool class_agnostic; // a track may change its class; else classes are tracked apart
 };
 
-// Objects beyond these are left out: the last ones of a list, new tracks.
-#define SC_TRACKER_MOST 1000
+// Objects beyond these are left out: the last ones of a list, new tracks. An update of so many that
+// all overlap takes a fifth of a second, one of as many apart a few milliseconds.
+#define SC_TRACKER_MOST 500
 
 // Never NULL. params NULL = all zero.
 sc_tracker *sc_tracker_open(const struct sc_tracker_params *params);

@@ -139,9 +139,9 @@ struct course {
 };
 
 static const struct course courses[] = {
-    {1, 1.0, 0.0, 30, 1, 400, 1},  {2, 1.6, 0.3, 30, 1, 400, 2}, {3, 2.4, -0.4, 30, 1, 400, 1},
-    {4, 1.3, -0.2, 30, 2, 400, 1}, {5, 1.8, 0.0, 60, 1, 600, 2}, {6, 1.0, 0.0, 15, 1, 300, 1},
-    {7, 3.2, 0.1, 30, 1, 400, 2},  {8, 1.5, 0.5, 30, 3, 400, 1}, {9, 1.2, 0.1, 30, 1, 400, 2},
+    {1, 1.0, 0.0, 30, 1, 250, 1},  {2, 1.6, 0.3, 30, 1, 250, 2}, {3, 2.4, -0.4, 30, 1, 250, 1},
+    {4, 1.3, -0.2, 30, 2, 250, 1}, {5, 1.8, 0.0, 60, 1, 400, 2}, {6, 1.0, 0.0, 15, 1, 200, 1},
+    {7, 3.2, 0.1, 30, 1, 250, 2},  {8, 1.5, 0.5, 30, 3, 250, 1}, {9, 1.2, 0.1, 30, 1, 250, 2},
 };
 
 static uint64_t noise_state;
@@ -248,8 +248,8 @@ struct record {
 static struct record record(const struct course *course)
 {
     sc_scene *scene = NULL;
-    struct sc_scene_params p = {.width = 960,
-                                .height = 540,
+    struct sc_scene_params p = {.width = 640,
+                                .height = 360,
                                 .fps = {course->fps, 1},
                                 .seed = course->seed,
                                 .zoom = course->zoom,
