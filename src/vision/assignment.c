@@ -32,7 +32,8 @@ static void init(struct solver *s, void *work)
     s->at = s->u + rows;
     s->v = s->at + rows;
     s->near = s->v + columns;
-    s->row_of = (int *)(s->near + columns);
+    void *whole_numbers = s->near + columns;
+    s->row_of = whole_numbers;
     s->from = s->row_of + columns;
     s->tree = s->from + columns;
     memset(work, 0, sc_assign_work_size(s->rows, s->columns));
