@@ -17,6 +17,11 @@
             AV_CODEC_ID_FLAC, AV_CODEC_ID_ALAC                                                 \
     }
 
+// Without the last two, libavformat puts the first sample of each track at zero, however late it begins.
+#define FRAGMENTED                                                                             \
+    "movflags=frag_custom+empty_moov+default_base_moof+frag_discont:"                          \
+    "use_editlist=0:avoid_negative_ts=make_non_negative"
+
 static const struct sc_output_kind kinds[] = {
     {
         .name = "rtmp",
@@ -76,7 +81,7 @@ static const struct sc_output_kind kinds[] = {
         .name = "hls",
         .ending = ".m3u8",
         .format = "mp4",
-        .options = "movflags=frag_custom+empty_moov+default_base_moof+frag_discont",
+        .options = FRAGMENTED,
         .fragments = true,
         .video = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1, AV_CODEC_ID_VP9},
         .sound = {AV_CODEC_ID_AAC, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3, AV_CODEC_ID_OPUS,
@@ -87,7 +92,7 @@ static const struct sc_output_kind kinds[] = {
         .name = "file",
         .ending = ".mp4",
         .format = "mp4",
-        .options = "movflags=frag_custom+empty_moov+default_base_moof+frag_discont",
+        .options = FRAGMENTED,
         .fragments = true,
         .video = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1, AV_CODEC_ID_VP9},
         .sound = MP4_SOUND,

@@ -375,6 +375,46 @@ static void pictures_are_the_right_ones(void **state)
     }
 }
 
+// The first piece of sound is no exception: it is where it belongs, not where the picture begins.
+static void late_sound_is_late(void **state)
+{
+    static const char *const names[] = {"late.mp4", "late.mkv", "late/index.m3u8"};
+    const int64_t late = 400 * SC_NS_PER_MS, piece = 1024 * SC_NS_PER_S / FEED_RATE;
+    struct feed f;
+    sc_live_output *outputs[SC_COUNT(names)];
+    struct track *tracks = calloc(2, sizeof(*tracks));
+    char path[SC_COUNT(names)][128];
+    open_feed(&f, NULL, 10, true);
+    for (size_t i = 0; i < SC_COUNT(names); i++) {
+        struct sc_live_output_params params =
+            params_for(folder_file(state, names[i], path[i]), &f);
+        outputs[i] = open_output(&params);
+    }
+    for (int n = 0; n < 40; n++) {
+        sc_packet *packet = feed_picture(&f, ZERO);
+        for (size_t i = 0; i < SC_COUNT(names); i++)
+            sc_live_output_put(outputs[i], packet);
+        sc_packet_unref(&packet);
+        while ((packet = feed_sound(&f, ZERO + late, ZERO + n * FEED_NS))) {
+            for (size_t i = 0; i < SC_COUNT(names); i++)
+                sc_live_output_put(outputs[i], packet);
+            sc_packet_unref(&packet);
+        }
+    }
+    for (size_t i = 0; i < SC_COUNT(names); i++) {
+        sc_live_output_close(&outputs[i], 5000);
+        read_tracks(path[i], tracks);
+        assert_int_equal(tracks[0].count, 40);
+        int64_t at = tracks[1].pts[0] - tracks[0].pts[0];
+        assert_in_range(at, late - 2 * piece,
+                        late + piece); // an encoder starts before its zero
+        assert_in_range(tracks[1].pts[1] - tracks[1].pts[0], piece - SC_NS_PER_MS,
+                        piece + SC_NS_PER_MS);
+    }
+    free(tracks);
+    feed_close(&f);
+}
+
 // Half the stream is missing in the middle; what follows must not move.
 static void gaps_stay_gaps(void **state)
 {
@@ -777,6 +817,7 @@ int main(void)
         cmocka_unit_test(it_starts_at_a_keyframe),
         cmocka_unit_test(files_hold_everything),
         cmocka_unit_test(pictures_are_the_right_ones),
+        cmocka_unit_test(late_sound_is_late),
         cmocka_unit_test(gaps_stay_gaps),
         cmocka_unit_test(a_killed_recording_plays),
         cmocka_unit_test(files_that_cannot_be_written_fail),
