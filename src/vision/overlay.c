@@ -16,6 +16,7 @@ struct sc_overlay {
     sc_buffers *buffers;
     uint8_t *mask;
     size_t mask_size;
+    struct sc_place places[SC_OVERLAY_MOST];
 };
 
 // One picture being drawn on, with all sizes in its upright pixels.
@@ -104,11 +105,10 @@ static struct sc_rgb colour_of(const struct sc_detection *d)
     return sc_rgb_distinct(d->track ? (uint64_t)d->track : (uint64_t)(unsigned)d->class);
 }
 
-static void draw_box(struct sheet *sheet, const struct sc_detection *d)
+static void draw_box(struct sheet *sheet, const struct sc_detection *d, struct sc_rect r)
 {
     struct sc_canvas *canvas = &sheet->canvas;
     struct sc_paint paint = sc_canvas_paint(canvas, colour_of(d));
-    struct sc_rect r = outline(sheet, d);
     int x = sheet->line_x, y = sheet->line_y;
     if (r.x1 - r.x0 <= 2 * x || r.y1 - r.y0 <= 2 * y) {
         sc_canvas_fill(canvas, r, paint, 255);
@@ -179,17 +179,6 @@ static void write_label(const struct sheet *sheet, const struct sc_detection *d,
     compose(label, sheet->overlay->text, name, names, tail, tails, room);
 }
 
-// Above the box and flush with its lines; within it where there is no room above; never outside.
-static void place(const struct sheet *sheet, struct sc_rect box, int w, int *x, int *y)
-{
-    *x = box.x0 + w <= sheet->canvas.w ? box.x0 : sheet->canvas.w - w;
-    *y = box.y0 + sheet->line_y - sheet->height;
-    if (box.y0 < sheet->height - sheet->line_y)
-        *y = box.y0;
-    if (*y + sheet->height > sheet->canvas.h)
-        *y = sheet->canvas.h - sheet->height;
-}
-
 // A corner of radius r, seen from its centre: 0..255.
 static int round_corner(int x, int y, int r)
 {
@@ -221,35 +210,60 @@ static int prepare_mask(sc_overlay *overlay, struct sc_mask *mask, int radius)
     return SC_OK;
 }
 
-static int draw_label(struct sheet *sheet, const struct sc_detection *d)
+// The text of a label and the size of its mask; false = there is none to draw.
+static bool shape_label(const struct sheet *sheet, const struct sc_detection *d,
+                        struct label *label, struct sc_mask *mask)
+{
+    write_label(sheet, d, label);
+    *mask =
+        (struct sc_mask){.w = (int)ceilf(label->width) + 2 * sheet->pad_x, .h = sheet->height};
+    return label->count && mask->w <= sheet->canvas.w && mask->w > 2 * sheet->radius;
+}
+
+static void place_all(struct sheet *sheet, int count)
+{
+    struct sc_place *places = sheet->overlay->places;
+    struct sc_canvas *canvas = &sheet->canvas;
+    struct label label;
+    struct sc_mask mask;
+    for (int i = 0; i < count; i++)
+        places[i] = (struct sc_place){.box = outline(sheet, &sheet->detections->items[i])};
+    if (sheet->height > canvas->h / 3)
+        return; // too small a picture for text
+    for (int i = 0; i < count; i++)
+        if (shape_label(sheet, &sheet->detections->items[i], &label, &mask))
+            sc_overlay_place(places, count, i, mask.w, mask.h, sheet->line_y, canvas->w,
+                             canvas->h);
+}
+
+static int draw_label(struct sheet *sheet, const struct sc_detection *d, struct sc_rect at)
 {
     struct sc_canvas *canvas = &sheet->canvas;
     struct label label;
-    if (sheet->height > canvas->h / 3)
-        return SC_OK; // too small a picture for text
-    write_label(sheet, d, &label);
-    struct sc_mask mask = {.w = (int)ceilf(label.width) + 2 * sheet->pad_x, .h = sheet->height};
-    if (!label.count || mask.w > canvas->w || mask.w <= 2 * sheet->radius)
+    struct sc_mask mask;
+    if (at.x1 <= at.x0 || !shape_label(sheet, d, &label, &mask))
         return SC_OK;
-    int x, y, ret = prepare_mask(sheet->overlay, &mask, sheet->radius);
+    int ret = prepare_mask(sheet->overlay, &mask, sheet->radius);
     if (ret < 0)
         return ret;
     sc_text_draw(sheet->overlay->text, label.text, label.count, &mask, (float)sheet->pad_x,
                  sheet->ascent);
-    place(sheet, outline(sheet, d), mask.w, &x, &y);
     struct sc_rgb back = colour_of(d);
-    return sc_canvas_blend(canvas, &mask, x, y, sc_canvas_paint(canvas, back),
+    return sc_canvas_blend(canvas, &mask, at.x0, at.y0, sc_canvas_paint(canvas, back),
                            sc_canvas_paint(canvas, sc_rgb_ink(back)));
 }
 
 // Labels lie over all lines, the best detection on top.
 static int draw_all(struct sheet *sheet, int count)
 {
+    const struct sc_detection *items = sheet->detections->items;
+    const struct sc_place *places = sheet->overlay->places;
     int ret = SC_OK;
+    place_all(sheet, count);
     for (int i = count - 1; i >= 0; i--)
-        draw_box(sheet, &sheet->detections->items[i]);
+        draw_box(sheet, &items[i], places[i].box);
     for (int i = count - 1; i >= 0 && ret >= 0; i--)
-        ret = draw_label(sheet, &sheet->detections->items[i]);
+        ret = draw_label(sheet, &items[i], places[i].label);
     return ret;
 }
 

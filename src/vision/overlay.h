@@ -4,6 +4,11 @@
 // Text by FreeType in DejaVu Sans (Debian's fonts-dejavu-core), or a built-in font where it is missing.
 // Colours are by class, or by track where there is one, with enough contrast for white or black text.
 //
+// All boxes are drawn, labels where there is room: above the box, within it at the top, or below it. The
+// first detections, which are the best ones, choose first. A label hides no other label, not more than
+// a tenth of another object and a quarter of its own; where it would in all three places, it is left
+// out, unless its box is at least four times as large as it: then it goes to the first place.
+//
 // Thread-safety: an sc_overlay belongs to one thread at a time.
 #pragma once
 

@@ -1,7 +1,8 @@
 // What the parts of the overlay share.
 //
 //   detections -> overlay (layout) -> text (glyphs to masks) -> canvas (masks and rectangles to planes)
-//                                \-> colour (which one, and as which sample values)
+//                              |\-> colour (which one, and as which sample values)
+//                               \-> place (where labels have room)
 //
 // Everything is laid out in an upright picture of coded pixels: turned and flipped as displayed, but
 // not stretched. The canvas turns that into places in the planes.
@@ -80,6 +81,19 @@ struct sc_mask {
 // The mask's top left corner at x, y; it must lie within the picture. SC_ENOMEM.
 int sc_canvas_blend(struct sc_canvas *canvas, const struct sc_mask *mask, int x, int y,
                     struct sc_paint back, struct sc_paint ink);
+
+// --- places
+
+// Of one detection, in upright pixels.
+struct sc_place {
+    struct sc_rect box;   // with its lines
+    struct sc_rect label; // empty = none
+};
+// Finds room for label i of size w x h, the labels before it being placed: above its box, within it at
+// the top, below it, always within the sheet. Where all of that would hide something, it is left out,
+// or put in the first place if the box is four times as large. line: of the boxes' level lines.
+void sc_overlay_place(struct sc_place *places, int count, int i, int w, int h, int line,
+                      int sheet_w, int sheet_h);
 
 // --- text
 

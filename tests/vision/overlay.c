@@ -202,7 +202,7 @@ static void formats_agree(void **state)
     };
     const int w = 323, h = 241; // odd: the last chroma sample stands for fewer pixels
     sc_detections *d = detections(w, h, 3, BOX(33.2, 41, 150.7, 140), BOX(201, 60, 323, 241),
-                                  BOX(0, 0, 71, 30));
+                                  BOX(0, 0, 140, 90));
     sc_frame *frame = plain_frame(AV_PIX_FMT_YUV444P, w, h), *reference = draw(frame, d);
     for (size_t i = 0; i < SC_COUNT(formats); i++) {
         sc_frame *other = plain_frame(formats[i], w, h), *out = draw(other, d);
@@ -394,6 +394,106 @@ static void tracks(void **state)
     sc_frame_unref(&frame);
 }
 
+#define RECT(...) ((struct sc_rect){__VA_ARGS__})
+
+static void assert_label(const struct sc_place *place, struct sc_rect is)
+{
+    struct sc_rect r = place->label;
+    if (memcmp(&r, &is, sizeof(r)))
+        fail_msg("label at %d, %d to %d, %d", r.x0, r.y0, r.x1, r.y1);
+}
+
+// Labels of 90 x 20 in a picture of 1280 x 720 with lines of 2.
+static void place_all(struct sc_place *places, int count)
+{
+    for (int i = 0; i < count; i++)
+        sc_overlay_place(places, count, i, 90, 20, 2, 1280, 720);
+}
+
+static void labels_of_small_objects(void **state)
+{
+    (void)state;
+    // In a row: the first above, the second below, no room for the third; the ball stands apart.
+    struct sc_place row[] = {{.box = {100, 300, 120, 350}},
+                             {.box = {130, 300, 150, 350}},
+                             {.box = {160, 300, 180, 350}},
+                             {.box = {600, 300, 606, 306}}};
+    place_all(row, 4);
+    assert_label(&row[0], RECT(100, 282, 190, 302));
+    assert_label(&row[1], RECT(130, 348, 220, 368));
+    assert_label(&row[2], RECT(0));
+    assert_label(&row[3], RECT(600, 282, 690, 302));
+    // Somebody above: below. Somebody below as well: none.
+    struct sc_place column[] = {{.box = {100, 300, 120, 350}},
+                                {.box = {140, 240, 160, 290}},
+                                {.box = {140, 360, 160, 410}}};
+    place_all(column, 2);
+    assert_label(&column[0], RECT(100, 348, 190, 368));
+    place_all(column, 3);
+    assert_label(&column[0], RECT(0));
+    // At the upper edge below, in the corner moved into the picture.
+    struct sc_place edge[] = {{.box = {100, 4, 120, 54}}, {.box = {1260, 670, 1280, 720}}};
+    place_all(edge, 2);
+    assert_label(&edge[0], RECT(100, 52, 190, 72));
+    assert_label(&edge[1], RECT(1190, 652, 1280, 672));
+}
+
+static void labels_of_large_objects(void **state)
+{
+    (void)state;
+    // One place after the other; what is left goes to the first, for it hides little.
+    struct sc_place same[4];
+    for (int i = 0; i < 4; i++)
+        same[i] = (struct sc_place){.box = {100, 300, 300, 600}};
+    place_all(same, 4);
+    assert_label(&same[0], RECT(100, 282, 190, 302));
+    assert_label(&same[1], RECT(100, 598, 190, 618)); // within it would touch the first
+    assert_label(&same[2], RECT(100, 282, 190, 302));
+    assert_label(&same[3], RECT(100, 282, 190, 302));
+    // Within where it is at the upper edge; on a table that holds it.
+    struct sc_place table[] = {{.box = {0, 0, 1280, 720}}, {.box = {400, 300, 440, 350}}};
+    place_all(table, 2);
+    assert_label(&table[0], RECT(0, 0, 90, 20));
+    assert_label(&table[1], RECT(400, 282, 490, 302));
+}
+
+// Of a crowd at any size: all lines, some labels, and most of what the boxes hold.
+static void labels_leave_crowds_visible(void **state)
+{
+    (void)state;
+    static const int heights[] = {240, 720, 2160};
+    for (size_t s = 0; s < SC_COUNT(heights); s++) {
+        int h = heights[s], w = h * 16 / 9, line = h < 720 ? 2 : h / 320, text = 0;
+        sc_frame *frame = plain_frame(AV_PIX_FMT_GRAY8, w, h);
+        sc_detections *d = sc_detections_new(40);
+        d->width = w;
+        d->height = h;
+        for (int i = 0; i < 40; i++) {
+            float x = (float)(w / 4 + i % 8 * h / 18), y = (float)(h / 4 + i / 8 * h / 12);
+            d->items[i] = (struct sc_detection){
+                x, y, x + (float)h / 36, y + (float)h / 14, 0.9f, i % 3, 0};
+        }
+        sc_frame *out = draw(frame, d);
+        for (int i = 0; i < 40; i++) {
+            const struct sc_detection *b = &d->items[i];
+            int hidden = 0, all = 0;
+            assert_true(changed(frame, out, (int)b->x1, (int)(b->y1 + b->y2) / 2));
+            for (int y = (int)b->y1 + line; y < (int)b->y2 - line; y++)
+                for (int x = (int)b->x1 + line; x < (int)b->x2 - line; x++, all++)
+                    hidden += changed(frame, out, x, y);
+            if (4 * hidden > all)
+                fail_msg("%d lines: %d of %d of box %d are hidden", h, hidden, all, i);
+        }
+        for (int y = 0; y < h / 4 - line; y++)
+            for (int x = 0; x < w; x++)
+                text += changed(frame, out, x, y);
+        assert_true(text > h / 4);
+        sc_frame_unref(&out);
+        sc_detections_unref(&d);
+        sc_frame_unref(&frame);
+    }
+}
+
 static void tiny_pictures(void **state)
 {
     (void)state;
@@ -542,6 +642,9 @@ int main(void)
         cmocka_unit_test(sample_aspect),
         cmocka_unit_test(nothing_to_draw),
         cmocka_unit_test(boxes_at_the_borders),
+        cmocka_unit_test(labels_of_small_objects),
+        cmocka_unit_test(labels_of_large_objects),
+        cmocka_unit_test(labels_leave_crowds_visible),
         cmocka_unit_test(tiny_pictures),
         cmocka_unit_test(hostile_labels),
         cmocka_unit_test(characters),
