@@ -80,8 +80,8 @@ struct sc_instance_info {
     uint64_t hash;       // of file, labels, size and provider: equal over restarts
     char family[32];
     int width, height; // of the input
-    int max_batch; // pictures of a run
-    int lanes;     // runs side by side, where there may be several; else 0
+    int max_batch;     // pictures of a run
+    int lanes;         // runs side by side, where there may be several; else 0
     int classes;
     char **labels; // classes of them; NULL = numbers
     double threshold;
@@ -155,6 +155,19 @@ int sc_model_upload_write(sc_model_upload *up, const void *data, size_t size, sc
 int sc_model_upload_finish(sc_model_upload **pup, const struct sc_model_upload_params *params,
                            sc_err *err);
 void sc_model_upload_abort(sc_model_upload **pup); // NULL allowed; removes what was written
+
+// --- files --------------------------------------------------------------------------------
+
+// What NAME.labels and NAME.json beside a model's file say.
+struct sc_model_beside {
+    char *labels;     // text, one a line; NULL = no file
+    double threshold; // 0 = not said
+    int size;         // 0 = not said
+};
+// path: of the model. Files that are not there say nothing. SC_EDATA, SC_EIO and other errors of
+// reading; *out is empty then, else to be released.
+int sc_model_beside_read(struct sc_model_beside *out, const char *path, sc_err *err);
+void sc_model_beside_release(struct sc_model_beside *beside);
 
 // Folder i, from 0, of the models that come with the program: PREFIX/share where it is installed,
 // models/ in a source tree. False after the last, or where path has no room.

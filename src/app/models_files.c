@@ -1,4 +1,4 @@
-// Model files: the folder, what is beside a model, uploads on their way into it.
+// Model files: the folder, and uploads on their way into it.
 //
 // An upload is a hidden file of the folder until it has been loaded; then it gets its name. The
 // next start removes what a crash left.
@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
 #include <xxhash.h>
 
 #include "app/models_internal.h"
@@ -44,85 +43,19 @@ void sc_model_file_release(struct sc_model_file *file)
     *file = (struct sc_model_file){0};
 }
 
-// --- what is beside a model ---------------------------------------------------------------
-
-// path with its ".onnx" replaced.
-static char *beside(const char *path, const char *end)
-{
-    size_t n = strlen(path);
-    sc_str text = {0};
-    if (n > 5 && !strcmp(path + n - 5, ".onnx"))
-        n -= 5;
-    sc_str_addn(&text, path, n);
-    sc_str_add(&text, end);
-    return sc_str_detach(&text);
-}
-
-// The whole of a small text file; *text is NULL where there is none.
-static int read_text(const char *path, char **text, sc_err *err)
-{
-    struct stat st;
-    *text = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : fail_path(err, "read", path);
-    int ret = 0;
-    if (fstat(fd, &st) || st.st_size > SC_MODEL_LABELS_MAX) {
-        ret = sc_fail(err, SC_EDATA, "%s is larger than %d bytes", path, SC_MODEL_LABELS_MAX);
-    } else {
-        *text = sc_xcalloc((size_t)st.st_size + 1, 1); // bounded just above
-        if (read(fd, *text, (size_t)st.st_size) != st.st_size) {
-            ret = fail_path(err, "read", path);
-            free(*text);
-            *text = NULL;
-        }
-    }
-    close(fd);
-    return ret;
-}
-
-static int parse_settings(struct sc_model_file *file, const char *path, const char *text,
-                          sc_err *err)
-{
-    json_error_t error;
-    double threshold = 0;
-    int size = 0;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!json)
-        return sc_fail(err, SC_EDATA, "%s:%d: %s", path, error.line, error.text);
-    // What `saccade models fetch` notes there for people is allowed, and a slip of the pen is not.
-    json_t *note;
-    int bad =
-        json_unpack_ex(json, &error, JSON_STRICT, "{s?F, s?i, s?o, s?o, s?o, s?o, s?o, s?o}",
-                       "threshold", &threshold, "size", &size, "name", &note, "url", &note,
-                       "sha256", &note, "bytes", &note, "licence", &note, "fetched", &note);
-    json_decref(json);
-    if (bad)
-        return sc_fail(err, SC_EDATA, "%s: %s (settings are threshold and size)", path,
-                       error.text);
-    if (!(threshold >= 0 && threshold <= 1) || size < 0 || size > SC_MODEL_SIZE_MAX)
-        return sc_fail(err, SC_EDATA, "%s: threshold is 0 to 1, size at most %d", path,
-                       SC_MODEL_SIZE_MAX);
-    file->threshold = threshold;
-    file->size = size;
-    return 0;
-}
-
 int sc_model_file_complete(struct sc_model_file *file, sc_err *err)
 {
+    struct sc_model_beside beside;
     if (file->upload)
         return 0;
-    char *labels = beside(file->path, ".labels"), *settings = beside(file->path, ".json");
-    char *text = NULL;
-    int ret = read_text(labels, &file->labels, err);
-    if (!ret)
-        ret = read_text(settings, &text, err);
-    if (!ret && text)
-        ret = parse_settings(file, settings, text, err);
-    free(text);
-    free(labels);
-    free(settings);
-    return ret;
+    int ret = sc_model_beside_read(&beside, file->path, err);
+    if (ret)
+        return ret;
+    free(file->labels);
+    file->labels = beside.labels;
+    file->threshold = beside.threshold;
+    file->size = beside.size;
+    return 0;
 }
 
 int sc_model_file_hash(struct sc_model_file *file, uint64_t *hash, sc_err *err)

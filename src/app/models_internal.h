@@ -1,5 +1,5 @@
 // What the files of sc_models share: registry (models.c), loading and instances (models_load.c),
-// files (models_files.c).
+// files (models_files.c), what lies beside a model (models_beside.c).
 #pragma once
 
 #include <pthread.h>

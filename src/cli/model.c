@@ -127,15 +127,31 @@ static int read_labels(const char *path, char **text, sc_err *err)
     return SC_OK;
 }
 
+// What the flags do not say, the files beside the model do.
+static int read_settings(struct sc_model_beside *settings, const char *path,
+                         const struct sc_cli_model_args *args, sc_err *err)
+{
+    int ret = sc_model_beside_read(settings, path, err);
+    if (ret >= 0 && args->labels) {
+        free(settings->labels);
+        settings->labels = NULL;
+        ret = read_labels(args->labels, &settings->labels, err);
+    }
+    if (args->threshold > 0)
+        settings->threshold = args->threshold;
+    return ret;
+}
+
 int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *args, sc_err *err)
 {
-    char name[65], *labels = NULL;
+    struct sc_model_beside settings = {0};
+    char name[65];
     *m = (struct sc_cli_model){.log = sc_cli_log()};
     m->path = find_model(args->path, err);
     if (!m->path)
         return err ? err->code : SC_ENOTFOUND;
     name_of(m->path, name);
-    int ret = args->labels ? read_labels(args->labels, &labels, err) : SC_OK;
+    int ret = read_settings(&settings, m->path, args, err);
     if (ret >= 0)
         ret = sc_onnx_open(&m->onnx, args->library, m->log, err);
     if (ret >= 0)
@@ -143,18 +159,20 @@ int sc_cli_model_open(struct sc_cli_model *m, const struct sc_cli_model_args *ar
                             &(struct sc_model_params){
                                 .name = name,
                                 .path = m->path,
-                                .labels = labels,
+                                .labels = settings.labels,
+                                .threshold = settings.threshold,
+                                .size = settings.size,
                                 .provider = args->provider,
                                 .threads = args->threads,
                                 .log = m->log,
                             },
                             err);
-    free(labels);
+    sc_model_beside_release(&settings);
     if (ret < 0)
         return sc_fail(err, ret, "--model %s: %s", args->path, sc_strerror(ret));
     m->info = sc_model_get_info(m->model);
     m->chosen = args->provider == SC_PROVIDER_AUTO;
-    m->threshold = args->threshold > 0 ? args->threshold : m->info->threshold;
+    m->threshold = m->info->threshold;
     return SC_OK;
 }
 

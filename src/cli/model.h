@@ -1,4 +1,5 @@
-// A detector for commands: flags that several of them take, ONNX Runtime, the model.
+// A detector for commands: flags that several of them take, ONNX Runtime, the model. What the flags
+// leave open, NAME.labels and NAME.json beside NAME.onnx say, as for the server (app/models.h).
 //
 // Thread-safety: Unsafe; after opening, the model is one thread's at a time.
 #pragma once
@@ -30,8 +31,9 @@ enum { SC_MODEL_FLAG = 1000, SC_MODEL_FLAG_END = SC_MODEL_FLAG + 6 };
         "library", required_argument, NULL, SC_MODEL_FLAG + 5                                  \
     }
 #define SC_CLI_MODEL_HELP                                                                      \
-    "  --labels FILE     names of the classes, one a line; else the model's own\n"             \
-    "  --threshold X     least score, 0.05 to 1; else the model's own\n"                       \
+    "  --labels FILE     names of the classes, one a line; else NAME.labels, the model's "     \
+    "own\n"                                                                                    \
+    "  --threshold X     least score, 0.05 to 1; else NAME.json, the model's own\n"            \
     "  --provider P      auto (default), cpu, cuda, tensorrt, webgpu\n"                        \
     "  --threads N       of a run on the CPU; all cores by default\n"                          \
     "  --library FILE    libonnxruntime.so.1, where it is not found by itself\n"

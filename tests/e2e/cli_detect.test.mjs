@@ -1,8 +1,8 @@
 // `saccade detect` with a real detector: lines that programs read, and videos with boxes.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -130,6 +130,24 @@ describe('with YOLOX-nano', { skip: absent }, () => {
         assertFails(good('--frames', '0', '--labels', path), 1, /label/);
     });
 
+    test('what lies beside a model counts where no flag does', async () => {
+        const path = join(folder, 'own.onnx'), settings = join(folder, 'own.json');
+        const own = (...args) => detect(CLIP, '--model', path, '--provider', 'cpu', '--frames', '0', ...args);
+        await copyFile(MODEL, path);
+        await writeFile(join(folder, 'own.labels'), Array.from({ length: 80 }, (_, i) => `own ${i}`).join('\n'));
+        await writeFile(settings, '{"threshold": 0.999}');
+        assert.equal(lines(own('--json').stdout)[0].detections.length, 0);
+        assert.equal(lines(own('--threshold', '0.8').stdout)[0].detections.length, 3);
+        await writeFile(settings, '{"size": 416}');
+        const [{ detections }] = lines(own().stdout);
+        assert.deepEqual(detections.map((d) => d.label), ['own 39', 'own 39', 'own 39']);
+        const labels = join(folder, 'flag.labels');
+        await writeFile(labels, Array.from({ length: 80 }, (_, i) => `flag ${i}`).join('\n'));
+        assert.equal(lines(own('--labels', labels).stdout)[0].detections[0].label, 'flag 39');
+        await writeFile(settings, '{"treshold": 0.5}');
+        assertFails(own(), 1, /own\.json: .*treshold/);
+    });
+
     test('a video keeps times, sound and view, and has boxes', () => {
         const source = join(folder, 'source.mp4');
         // Uneven times, turned by 90 degrees.
@@ -192,4 +210,22 @@ describe('with YOLOX-nano', { skip: absent }, () => {
         assert.notDeepEqual(await readFile(plain), await readFile(boxes));
         assertFails(run('frame', CLIP, '--hash', '--model', MODEL), 2, /--hash/);
     });
+});
+
+const none = !existsSync(join(ROOT, 'node_modules/onnxruntime-node')) && 'ONNX Runtime is not installed';
+
+test('the detector that comes along has its threshold beside it', { skip: none }, () => {
+    const pitch = (...args) => {
+        const result = run('detect', clip, '--model', 'pitch', '--provider', 'cpu', '--frames', '0,14', ...args);
+        assert.equal(result.status, 0, result.stderr);
+        return lines(result.stdout).flatMap((frame) => frame.detections);
+    };
+    const clip = join(folder, 'match.mp4');
+    const { threshold } = JSON.parse(readFileSync(join(ROOT, 'models/pitch/pitch.json'), 'utf8'));
+    const made = run('live', 'testsrc:size=1280x720,duration=0.6', clip);
+    assert.equal(made.status, 0, made.stderr);
+    const all = pitch('--threshold', '0.05');
+    const wanted = all.filter(({ score }) => score >= threshold);
+    assert.ok(wanted.length > 10 && wanted.length < all.length, `${wanted.length} of ${all.length}`);
+    assert.deepEqual(pitch(), wanted);
 });
