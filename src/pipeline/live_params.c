@@ -224,6 +224,7 @@ int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc
     bool from_net = sc_live_is_net(p->input.url);
     live->timed = p->realtime || p->viewers || net || from_net;
     live->paced = live->timed && !from_net;
+    p->input.low_latency = live->timed;
     live->threshold = p->threshold > 0 ? p->threshold : p->model.threshold;
     if (!p->delay_ns)
         p->delay_ns = 200 * SC_NS_PER_MS;
