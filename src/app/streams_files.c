@@ -103,7 +103,7 @@ static int place(const char *files, char *path, const char *field, char **url, s
 {
     char real[PATH_MAX];
     sc_str made = {0};
-    char *cut = path + strlen(path);
+    char *cut;
     struct stat st;
     while (lstat(path, &st) && errno == ENOENT && (cut = strrchr(path, '/')) && cut != path) {
         sc_str rest = {0};

@@ -110,7 +110,7 @@ static int take_number(double *out, const struct field *field, const json_t *val
 
 static int take_time(int64_t *out, const struct field *field, const json_t *value, sc_err *err)
 {
-    double seconds;
+    double seconds = 0;
     if (json_is_string(value)) {
         if (sc_parse_duration(json_string_value(value), (int64_t)(field->min * 1e9),
                               (int64_t)(field->max * 1e9), out))
@@ -140,7 +140,7 @@ static int take_field(struct sc_streams_spec *spec, const struct field *field,
                       const json_t *value, sc_err *err)
 {
     void *at = (char *)spec + field->offset;
-    double number;
+    double number = 0;
     int ret;
     switch (field->kind) {
     case TEXT:

@@ -202,7 +202,7 @@ const struct sc_camera_info *sc_camera_get_info(const sc_camera *camera)
 }
 
 // Rounded to float without leaving the picture.
-static struct sc_crop make_crop(const struct sc_path_limits *limits, struct sc_shot shot)
+static struct sc_crop make_crop(const struct sc_path_limits *limits, struct sc_framing shot)
 {
     struct sc_crop crop;
     float width = (float)limits->width, height = (float)limits->height;
@@ -220,13 +220,13 @@ static struct sc_crop make_crop(const struct sc_path_limits *limits, struct sc_s
     return crop;
 }
 
-static struct sc_shot in_pixels(const sc_camera *camera, struct sc_shot shot)
+static struct sc_framing in_pixels(const sc_camera *camera, struct sc_framing shot)
 {
     double width = camera->path.limits.width;
-    return (struct sc_shot){shot.x * width, shot.y * width, shot.w * width};
+    return (struct sc_framing){shot.x * width, shot.y * width, shot.w * width};
 }
 
-static struct sc_shot move_to(sc_camera *camera, int64_t at_ns)
+static struct sc_framing move_to(sc_camera *camera, int64_t at_ns)
 {
     double dt = (double)(at_ns - camera->path_ns) / SECOND;
     camera->path_ns = at_ns;

@@ -8,7 +8,7 @@
 #include "vision/camera.h"
 
 // What a camera shows: centre and width; the height follows from the aspect.
-struct sc_shot {
+struct sc_framing {
     double x, y, w;
 };
 
@@ -29,18 +29,18 @@ struct sc_path_limits {
 // form a convex set (all bounds on centre and width are linear), which no mean leaves.
 struct sc_path {
     struct sc_path_limits limits;
-    struct sc_shot
+    struct sc_framing
         nodes[SC_PATH_STEPS + 2]; // places of the point, a step apart, the latest last
     double step;                  // seconds
     double phase;                 // seconds since the latest node but one, below step
 };
 
 // The nearest that may be shown; any input, NaN is the middle of what is allowed.
-struct sc_shot sc_path_clamp(const struct sc_path_limits *limits, struct sc_shot shot);
-void sc_path_reset(struct sc_path *path, struct sc_shot at); // limits are set
+struct sc_framing sc_path_clamp(const struct sc_path_limits *limits, struct sc_framing shot);
+void sc_path_reset(struct sc_path *path, struct sc_framing at); // limits are set
 // Time goes on by dt (0..6) with the point sent towards goal at pace (0..1) of its speed; what is shown then.
-struct sc_shot sc_path_advance(struct sc_path *path, double dt, struct sc_shot goal,
-                               double pace);
+struct sc_framing sc_path_advance(struct sc_path *path, double dt, struct sc_framing goal,
+                                  double pace);
 
 // --- lead: which of the boxes that could be the ball is the ball
 #define SC_LEADS 16
@@ -96,16 +96,16 @@ struct sc_target_params {
 struct sc_target {
     struct sc_target_params params;
     struct sc_leads leads;
-    struct sc_shot recent[SC_TARGET_WINDOW]; // measurements, a ring
+    struct sc_framing recent[SC_TARGET_WINDOW]; // measurements, a ring
     double times[SC_TARGET_WINDOW];
     int count, first;
     double now, looked,
-        seen;             // seconds: the clock, the last look, the last one that saw something
-    bool known;           // something was seen in this scene
-    struct sc_shot focus; // the last measurement
-    struct sc_shot drawn; // after median and dead zone
-    struct sc_shot goal;  // drawn, inside the picture
-    double pace;          // 0..1, how fast to go there
+        seen;   // seconds: the clock, the last look, the last one that saw something
+    bool known; // something was seen in this scene
+    struct sc_framing focus; // the last measurement
+    struct sc_framing drawn; // after median and dead zone
+    struct sc_framing goal;  // drawn, inside the picture
+    double pace;             // 0..1, how fast to go there
 };
 
 void sc_target_reset(struct sc_target *target); // params are set

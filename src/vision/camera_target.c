@@ -112,7 +112,7 @@ static void scan_boxes(struct scan *scan, const struct sc_target_params *params,
 
 // The middle of the others, those near the focus most; the longer the lead is out of sight, the more
 // all the others. Their spread, one standard deviation, goes to w.
-static struct sc_shot crowd(const struct scan *scan, struct sc_shot focus, double unseen)
+static struct sc_framing crowd(const struct scan *scan, struct sc_framing focus, double unseen)
 {
     double reach = NEAR * (1 + fmin(unseen, 10)), sum = 0, x = 0, y = 0, xx = 0;
     for (int i = 0; i < scan->others; i++) {
@@ -125,41 +125,42 @@ static struct sc_shot crowd(const struct scan *scan, struct sc_shot focus, doubl
         xx += weight * seen->x * seen->x;
     }
     if (!(sum > 0))
-        return (struct sc_shot){focus.x, focus.y, 0};
+        return (struct sc_framing){focus.x, focus.y, 0};
     x /= sum;
     y /= sum;
-    return (struct sc_shot){x, y, sqrt(fmax(0, xx / sum - x * x))};
+    return (struct sc_framing){x, y, sqrt(fmax(0, xx / sum - x * x))};
 }
 
 // Where the action is: at the lead, as far as it is sure, drawn a little to those around it.
-static struct sc_shot measure_action(struct sc_target *target, const struct scan *scan)
+static struct sc_framing measure_action(struct sc_target *target, const struct scan *scan)
 {
     const struct sc_target_params *params = &target->params;
     double sure, air = 1 - 2 * params->margin;
     const struct sc_lead *lead = sc_leads_best(&target->leads, &sure);
     double unseen = !params->lead_count ? 10 : lead ? lead->unseen : target->now;
-    struct sc_shot around = crowd(scan, target->focus, unseen);
+    struct sc_framing around = crowd(scan, target->focus, unseen);
     if (!lead)
-        return (struct sc_shot){around.x, around.y, 4 * around.w / air};
+        return (struct sc_framing){around.x, around.y, 4 * around.w / air};
     double share = sure * (scan->others ? 0.85 : 1);
     double x = around.x + (lead->x - around.x) * share;
     double y = around.y + (lead->y - around.y) * share;
     double need = 2 * fmax(fabs(lead->x - x), fabs(lead->y - y) * params->aspect);
-    return (struct sc_shot){x, y, fmax(need, (4 - 2 * sure) * around.w) / air};
+    return (struct sc_framing){x, y, fmax(need, (4 - 2 * sure) * around.w) / air};
 }
 
 // All of it, or its middle where it does not fit.
-static struct sc_shot measure_subject(const struct sc_target *target, const struct scan *scan)
+static struct sc_framing measure_subject(const struct sc_target *target,
+                                         const struct scan *scan)
 {
     const struct sc_target_params *params = &target->params;
     const struct bounds *b = &scan->bounds;
     double w = fmax(b->x2 - b->x1, (b->y2 - b->y1) * params->aspect) / (1 - 2 * params->margin);
     if (w > params->max_w)
-        return (struct sc_shot){b->x, b->y, w};
-    return (struct sc_shot){(b->x1 + b->x2) / 2, (b->y1 + b->y2) / 2, w};
+        return (struct sc_framing){b->x, b->y, w};
+    return (struct sc_framing){(b->x1 + b->x2) / 2, (b->y1 + b->y2) / 2, w};
 }
 
-static void remember(struct sc_target *target, struct sc_shot shot)
+static void remember(struct sc_target *target, struct sc_framing shot)
 {
     const double window = target->params.window;
     int last = (target->first + target->count - 1) % SC_TARGET_WINDOW;
@@ -191,17 +192,17 @@ static double median(double *values, int count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-static struct sc_shot recent_median(const struct sc_target *target)
+static struct sc_framing recent_median(const struct sc_target *target)
 {
     double x[SC_TARGET_WINDOW], y[SC_TARGET_WINDOW], w[SC_TARGET_WINDOW];
     for (int i = 0; i < target->count; i++) {
-        const struct sc_shot *shot = &target->recent[(target->first + i) % SC_TARGET_WINDOW];
+        const struct sc_framing *shot = &target->recent[(target->first + i) % SC_TARGET_WINDOW];
         x[i] = shot->x;
         y[i] = shot->y;
         w[i] = shot->w;
     }
-    return (struct sc_shot){median(x, target->count), median(y, target->count),
-                            median(w, target->count)};
+    return (struct sc_framing){median(x, target->count), median(y, target->count),
+                               median(w, target->count)};
 }
 
 // Within the dead zone the goal stays; beyond, it is drawn along at that distance, without a jerk.
@@ -219,7 +220,7 @@ static void follow(struct sc_target *target)
 {
     const struct sc_target_params *params = &target->params;
     double sure, w, dead;
-    struct sc_shot to = recent_median(target);
+    struct sc_framing to = recent_median(target);
     const struct sc_lead *lead = sc_leads_best(&target->leads, &sure);
     if (lead && params->follow == SC_CAMERA_ACTION) {
         to.x += lead->vx * sure * params->lag;
@@ -229,13 +230,13 @@ static void follow(struct sc_target *target)
     // The dead zone comes before the edges: who stands at one is seen with all the air there is.
     w = target->known ? drag(target->drawn.w, to.w, 2 * params->dead * to.w) : to.w;
     dead = target->known ? params->dead * w : 0;
-    target->drawn = (struct sc_shot){
+    target->drawn = (struct sc_framing){
         .x = drag(target->drawn.x, to.x, dead),
         .y = drag(target->drawn.y, to.y, dead / params->aspect),
         .w = w,
     };
     double half_h = w / params->aspect / 2;
-    target->goal = (struct sc_shot){
+    target->goal = (struct sc_framing){
         .x = limited(target->drawn.x, w / 2, 1 - w / 2),
         .y = limited(target->drawn.y, half_h, params->height - half_h),
         .w = w,
@@ -271,7 +272,7 @@ void sc_target_put(struct sc_target *target, double dt, const sc_detections *fou
         look(target, found);
     if (target->now - target->seen > LOST) {
         target->goal = target->drawn =
-            (struct sc_shot){0.5, target->params.height / 2, target->params.max_w};
+            (struct sc_framing){0.5, target->params.height / 2, target->params.max_w};
         target->pace = GENTLE;
         target->count = 0;
     }

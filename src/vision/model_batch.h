@@ -10,7 +10,8 @@
 struct sc_model_item {
     sc_frame *frame;
     struct sc_view view;
-    bool (*gone)(void *arg); // nobody waits any more: the run leaves it out; NULL = somebody does
+    bool (*gone)(
+        void *arg); // nobody waits any more: the run leaves it out; NULL = somebody does
     void *arg;
 };
 
