@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""The loop that people write: OpenCV reads, ONNX Runtime detects, NumPy reads the boxes.
+"""The loop that people write: OpenCV reads, ONNX Runtime detects, NumPy reads the boxes; if wanted,
+OpenCV draws them and ffmpeg encodes the pictures.
 
 usage: bench/plain_loop.py THREADS, driven line by line as answer.h says
 
   model PATH   loads a YOLOX detector and runs it once
   open PATH    opens a video
+  film PATH    from now on, what is found is drawn and goes into this file, 1280x720
   all N        detects in the first N frames, one after the other      -> ms
   count        objects found by the last `all`
 """
+import subprocess
 import sys
 import time
 
@@ -16,6 +19,7 @@ import numpy as np
 import onnxruntime
 
 FLOOR, THRESHOLD, OVERLAP = 0.05, 0.25, 0.45
+FILM = 1280, 720
 
 
 def grid(height, width):
@@ -30,6 +34,7 @@ def grid(height, width):
 
 class Loop:
     def __init__(self, threads):
+        self.target = None  # a film's path
         cv2.setNumThreads(threads)
         self.options = onnxruntime.SessionOptions()
         self.options.intra_op_num_threads = threads
@@ -44,6 +49,9 @@ class Loop:
 
     def open(self, path):
         self.path = path
+
+    def film(self, path):
+        self.target = path
 
     def prepare(self, frame):
         ratio = min(self.height / frame.shape[0], self.width / frame.shape[1])
@@ -64,8 +72,23 @@ class Loop:
         chosen = cv2.dnn.NMSBoxes(shifted.tolist(), best[keep].tolist(), FLOOR, OVERLAP)
         return [(classes[keep][i], best[keep][i], corners[i]) for i in np.ravel(chosen).astype(int)]
 
+    def encoder(self, rate):
+        command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s",
+                   "{}x{}".format(*FILM), "-r", str(rate), "-i", "-", "-c:v", "libx264", "-preset",
+                   "veryfast", "-pix_fmt", "yuv420p", self.target]
+        return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+    def draw(self, frame, boxes):
+        for kind, score, (x1, y1, x2, y2) in boxes:
+            corner = int(x1), int(y1)
+            cv2.rectangle(frame, corner, (int(x2), int(y2)), (0, 200, 0), 2)
+            cv2.putText(frame, f"{kind} {score:.2f}", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5,
+                        (0, 200, 0), 1, cv2.LINE_AA)
+        return cv2.resize(frame, FILM, interpolation=cv2.INTER_LINEAR)
+
     def all(self, frames):
         capture = cv2.VideoCapture(self.path, cv2.CAP_FFMPEG)
+        film = self.encoder(capture.get(cv2.CAP_PROP_FPS)) if self.target else None
         self.found = 0
         for n in range(int(frames)):
             good, frame = capture.read()
@@ -73,7 +96,14 @@ class Loop:
                 raise ValueError(f"no frame {n}")
             blob, ratio = self.prepare(frame)
             output = self.session.run(None, {self.input: blob})[0][0]
-            self.found += sum(score >= THRESHOLD for _, score, _ in self.boxes(output, ratio))
+            boxes = [box for box in self.boxes(output, ratio) if box[1] >= THRESHOLD]
+            self.found += len(boxes)
+            if film:
+                film.stdin.write(self.draw(frame, boxes))
+        if film:
+            film.stdin.close()
+            if film.wait():
+                raise ValueError("ffmpeg failed")
 
     def count(self, _):
         return self.found

@@ -18,12 +18,14 @@ import sys
 import time
 
 import library
+import live
 import serving
 import vision
 from harness import HERE, ROOT, BenchError, Context, peer_python
 
 RESULTS = HERE / "results.json"
-BENCHES = {bench.__name__: bench for bench in library.BENCHES + serving.BENCHES + vision.BENCHES}
+BENCHES = {bench.__name__: bench for bench in library.BENCHES + serving.BENCHES + vision.BENCHES +
+           live.BENCHES}
 
 
 def first_line(command):

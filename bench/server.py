@@ -22,9 +22,10 @@ def free_port():
         return s.getsockname()[1]
 
 
-def fetch(port, target, method="GET", body=None):
-    """(status, body); raises OSError when there is no answer."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{target}", data=body, method=method)
+def fetch(port, target, method="GET", body=None, kind=None):
+    """(status, body); raises OSError when there is no answer. kind is the body's media type."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{target}", data=body, method=method,
+                                     headers={"Content-Type": kind} if kind else {})
     try:
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, answer.read()

@@ -1,4 +1,5 @@
-// The stages of detection, each alone over the same frames; see answer.h for how it is driven.
+// The stages of detection and of what live streams do then, each alone over the same frames; see
+// answer.h for how it is driven.
 //
 //   model PATH      loads a detector; the program's argument is how many runs go side by side  -> 0
 //   open PATH       indexes a video, decodes and keeps its first 400 frames               -> frames
@@ -6,6 +7,9 @@
 //   prepare         makes a tensor of each                                                -> ms
 //   infer           runs the model on each                                                -> ms
 //   post            reads boxes from an output as often                                    -> ms
+//   film CLASS      finds, tracks, cuts out, draws and keeps it all; the camera follows that class -> 0
+//   cut, track, camera, crop, overlay, encode
+//                   do it again, one of them                                               -> ms
 //   cpu             CPU time that the last of these took, all threads                      -> ms
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,13 +18,14 @@
 #include "answer.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "film.h"
 #include "media/index.h"
 #include "media/reader.h"
 #include "vision/family.h"
 
-#define FRAMES  400 // kept at most
-#define TENSORS 8   // prepared and run in turn
-#define LANES   16  // at most
+#define FRAMES  FILM_FRAMES // kept at most
+#define TENSORS 8           // prepared and run in turn
+#define LANES   16          // at most
 
 struct stages {
     int lanes; // runs side by side, a thread each
@@ -35,7 +40,8 @@ struct stages {
     struct sc_mapping mapping;
     void *tensors[TENSORS];
     struct sc_tensor outputs[SC_SESSION_MAX_TENSORS]; // of the first lane's last run
-    double cpu_ms;                                    // of the last stage
+    struct film film;
+    double cpu_ms; // of the last stage
 };
 
 static double cpu_now_ms(void)
@@ -235,6 +241,74 @@ static int verb_post(void *state, const char *argument, double *number, char err
     return timed(state, all_post, number, error);
 }
 
+// One frame's detections, by the first lane.
+static sc_detections *find(struct stages *s, sc_frame *frame, struct sc_candidates *candidates,
+                           sc_err *err)
+{
+    const struct sc_prepare_params *p = &s->contract.prepare;
+    struct sc_tensor input = {.type = p->type,
+                              .rank = 4,
+                              .dims = {1, 3, p->height, p->width},
+                              .data = s->tensors[0],
+                              .size = sc_prepare_size(s->prepare)};
+    int ret = sc_prepare_run(s->prepare, frame, NULL, s->tensors[0], &s->mapping, err);
+    if (ret >= 0)
+        ret = sc_session_run(s->sessions[0], &input, s->outputs, err);
+    if (ret >= 0)
+        ret = s->contract.family->read(&s->contract, s->outputs, 0, 0.05F, candidates);
+    return ret < 0 ? NULL : sc_candidates_finish(candidates, &s->contract, &s->mapping);
+}
+
+static int verb_film(void *state, const char *argument, double *number, char error[256])
+{
+    struct stages *s = state;
+    sc_err err = {0};
+    struct sc_candidates candidates = {.most = SC_CANDIDATES_MOST};
+    int ret = s->prepare && s->count ? 0 : answer_fail(error, "no model or no video is open");
+    s->film.frames = s->frames;
+    s->film.count = s->count;
+    s->film.follow = atoi(argument);
+    for (int i = 0; i < s->count && !ret; i++) {
+        sc_detections_unref(&s->film.found[i]);
+        s->film.found[i] = find(s, s->frames[i], &candidates, &err);
+        if (!s->film.found[i])
+            ret = answer_fail(error, "frame %d: %s", i, sc_err_text(&err, SC_ENOMEM));
+    }
+    sc_candidates_release(&candidates);
+    int (*const stages[])(struct film *, char[256]) = {film_cut,  film_track,   film_camera,
+                                                       film_crop, film_overlay, film_encode};
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !ret; i++)
+        ret = stages[i](&s->film, error);
+    *number = 0;
+    return ret;
+}
+
+static int timed_film(struct stages *s, int (*stage)(struct film *, char[256]), double *number,
+                      char error[256])
+{
+    if (!s->film.count || !s->film.drawn[s->film.count - 1])
+        return answer_fail(error, "nothing was filmed yet");
+    double start = answer_now_ms(), cpu = cpu_now_ms();
+    int ret = stage(&s->film, error);
+    *number = answer_now_ms() - start;
+    s->cpu_ms = cpu_now_ms() - cpu;
+    return ret;
+}
+
+#define FILM_VERB(stage)                                                                       \
+    static int verb_##stage(void *state, const char *argument, double *number,                 \
+                            char error[256])                                                   \
+    {                                                                                          \
+        (void)argument;                                                                        \
+        return timed_film(state, film_##stage, number, error);                                 \
+    }
+FILM_VERB(cut)
+FILM_VERB(track)
+FILM_VERB(camera)
+FILM_VERB(crop)
+FILM_VERB(overlay)
+FILM_VERB(encode)
+
 static int verb_cpu(void *state, const char *argument, double *number, char error[256])
 {
     (void)argument;
@@ -245,6 +319,7 @@ static int verb_cpu(void *state, const char *argument, double *number, char erro
 
 static void release(struct stages *s)
 {
+    film_release(&s->film);
     for (int i = 0; i < s->count; i++)
         sc_frame_unref(&s->frames[i]);
     for (int i = 0; i < TENSORS; i++)
@@ -261,10 +336,11 @@ static void release(struct stages *s)
 int main(int argc, char **argv)
 {
     static const struct answer_verb verbs[] = {
-        {"model", verb_model},   {"open", verb_open},
-        {"decode", verb_decode}, {"prepare", verb_prepare},
-        {"infer", verb_infer},   {"post", verb_post},
-        {"cpu", verb_cpu},       {0},
+        {"model", verb_model},     {"open", verb_open},   {"decode", verb_decode},
+        {"prepare", verb_prepare}, {"infer", verb_infer}, {"post", verb_post},
+        {"film", verb_film},       {"cut", verb_cut},     {"track", verb_track},
+        {"camera", verb_camera},   {"crop", verb_crop},   {"overlay", verb_overlay},
+        {"encode", verb_encode},   {"cpu", verb_cpu},     {0},
     };
     struct stages stages = {.lanes = argc > 1 ? atoi(argv[1]) : 1};
     if (stages.lanes < 1 || stages.lanes > LANES)

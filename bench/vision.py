@@ -45,14 +45,14 @@ def detect(context, clip, model):
     return float(rate.group(1))
 
 
-def limit(stages, frames):
+def limit(stages, frames, names=STAGES):
     """Frames a second that no pipeline of these stages can exceed, from each of them alone."""
     walls, cpus = [], []
-    for stage in STAGES:
+    for stage in names:
         walls.append(stages.ask(stage))
         cpus.append(stages.ask("cpu"))
     say("  ".join(f"{stage} {wall / frames:.2f} ms ({cpu / frames:.2f} ms of CPU)"
-                  for stage, wall, cpu in zip(STAGES, walls, cpus)))
+                  for stage, wall, cpu in zip(names, walls, cpus)))
     return 1e3 * frames / max(*walls, sum(cpus) / CORES)
 
 
