@@ -2,6 +2,7 @@
 import numpy as np
 
 BLOCK = 16  # pixels
+TOPS = 0, 352, 704  # of the rows that it is drawn into: boxes may cover one
 BITS = 48
 CHECK = 8  # bits of checksum behind them
 
@@ -15,17 +16,23 @@ def _check(value):
 
 
 def draw(luma, value):
-    """Writes value into the first rows of luma, an array of height x width."""
+    """Writes value into luma, an array of height x width."""
     bits = _bits(value, BITS) + _bits(_check(value), CHECK)
     row = np.repeat(np.where(bits, 235, 16).astype(np.uint8), BLOCK)
-    luma[:BLOCK, :row.size] = row
+    for top in TOPS:
+        luma[top:top + BLOCK, :row.size] = row
 
 
-def read(luma):
-    """The number, or None where there is none or it is damaged."""
+def _read_row(luma):
     inner = luma[BLOCK // 4:BLOCK * 3 // 4, :(BITS + CHECK) * BLOCK]
     blocks = inner.reshape(inner.shape[0], BITS + CHECK, BLOCK)[:, :, BLOCK // 4:BLOCK * 3 // 4]
     bits = blocks.mean(axis=(0, 2)) > 128
     value, check = (sum(1 << i for i, bit in enumerate(part) if bit)
                     for part in (bits[:BITS], bits[BITS:]))
     return value if value and check == _check(value) else None
+
+
+def read(luma):
+    """The number, or None where there is none or it is damaged."""
+    values = (_read_row(luma[top:]) for top in TOPS)
+    return next((value for value in values if value is not None), None)
