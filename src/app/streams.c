@@ -94,6 +94,19 @@ struct sc_streams_entry *sc_streams_find(sc_streams *streams, const char *id)
     return entry;
 }
 
+struct sc_streams_entry **sc_streams_copy(sc_streams *streams, size_t *n)
+{
+    pthread_mutex_lock(&streams->lock);
+    *n = streams->count;
+    struct sc_streams_entry **all = sc_xcalloc(*n + 1, sizeof(struct sc_streams_entry *));
+    for (size_t i = 0; i < *n; i++) {
+        all[i] = streams->entries[i];
+        sc_ref_inc(&all[i]->ref);
+    }
+    pthread_mutex_unlock(&streams->lock);
+    return all;
+}
+
 // Under lock; takes the caller's reference over.
 static void list(struct sc_streams_entry *entry, size_t at)
 {

@@ -1,5 +1,5 @@
 // What the files of sc_streams share: registry (streams.c), the thread that runs them (streams_run.c),
-// state and viewers (streams_view.c), what a client may ask for (streams_spec.c, streams_files.c).
+// state and viewers (streams_view.c), figures (streams_watch.c), what a client may ask for (streams_spec.c, streams_files.c).
 #pragma once
 
 #include <pthread.h>
@@ -122,6 +122,17 @@ void sc_streams_entry_unref(struct sc_streams_entry **pentry); // NULL and &NULL
 void sc_streams_unlist(struct sc_streams_entry *entry);
 // Writes the row anew with how it ended. Blocks.
 void sc_streams_note_end(struct sc_streams_entry *entry);
+
+// All of them, a reference each; free() the array.
+struct sc_streams_entry **sc_streams_copy(sc_streams *streams, size_t *n);
+
+// Replaces the paths of files by their names as they were given, and hides secrets. The thread's, or
+// under live_lock while there is a run.
+void sc_streams_clean(const struct sc_streams_entry *entry, char *text, size_t size);
+
+// Adds what a run has done since the last call to the counters. The thread's.
+void sc_streams_count(struct sc_streams_entry *entry, const struct sc_live_status *status);
+void sc_streams_watch(sc_streams *streams); // brings all figures up to date. The thread's
 
 void *sc_streams_thread(void *streams);
 void sc_streams_poke(sc_streams *streams); // there is something to do for it. Under lock

@@ -115,36 +115,6 @@ static void release_parts(struct sc_streams_entry *entry)
     }
 }
 
-// --- what is told -------------------------------------------------------------------------
-
-static void replace(char *text, size_t size, const char *what, const char *with)
-{
-    size_t len = strlen(what);
-    sc_str out = {0};
-    const char *at = text;
-    for (const char *hit; len && (hit = strstr(at, what)); at = hit + len) {
-        sc_str_addn(&out, at, (size_t)(hit - at));
-        sc_str_add(&out, with);
-    }
-    sc_str_add(&out, at);
-    snprintf(text, size, "%s", sc_str_get(&out));
-    sc_str_release(&out);
-}
-
-// Where the server keeps its files is not told, nor are secrets.
-static void clean(const struct sc_streams_entry *entry, char *text, size_t size)
-{
-    char shown[sizeof(((sc_err *)NULL)->text)];
-    for (size_t i = 0; i < SC_COUNT(entry->urls); i++) {
-        const char *given = i ? entry->spec.outputs[i - 1] : entry->spec.input;
-        const char *path = entry->urls[i];
-        if (path && given && strcmp(path, given))
-            replace(text, size, path + (sc_starts_with(path, "file:") ? 5 : 0), given);
-    }
-    sc_url_hide(text, shown, sizeof(shown));
-    snprintf(text, size, "%s", shown);
-}
-
 static void set_state(struct sc_streams_entry *entry, enum sc_streams_state state,
                       const char *reason)
 {
@@ -245,8 +215,6 @@ static int judge(struct sc_streams_entry *entry, int ret, sc_err *err)
     return ret;
 }
 
-static void count(struct sc_streams_entry *entry, const struct sc_live_status *status);
-
 static void finish(struct sc_streams_entry *entry)
 {
     sc_streams *streams = entry->streams;
@@ -258,10 +226,10 @@ static void finish(struct sc_streams_entry *entry)
     pthread_mutex_unlock(&streams->lock);
     int ret = streams->ops->wait(live, ended ? END_MS : 0, &err);
     streams->ops->get_status(live, &status);
-    count(entry, &status);
+    sc_streams_count(entry, &status);
     streams->ops->close(&live);
     ret = judge(entry, ret, &err);
-    clean(entry, err.text, sizeof(err.text));
+    sc_streams_clean(entry, err.text, sizeof(err.text));
     if (sc_clock_now() - entry->opened_ns > GOOD_RUN_NS)
         entry->failures = 0;
     release_parts(entry);
@@ -335,7 +303,7 @@ static void start(struct sc_streams_entry *entry)
     sc_err err = {0};
     char shown[2 * SC_STREAMS_URL_MAX];
     int ret = open_run(entry, &err);
-    clean(entry, err.text, sizeof(err.text));
+    sc_streams_clean(entry, err.text, sizeof(err.text));
     if (!strcmp(err.field, "url")) // as the input itself calls it
         snprintf(err.field, sizeof(err.field), "input");
     if (ret) {
@@ -351,70 +319,6 @@ static void start(struct sc_streams_entry *entry)
         wait_for_model(entry, err.text);
     else
         conclude(entry, ret == SC_ECANCELLED ? SC_EIO : ret, &err);
-}
-
-// --- watching -----------------------------------------------------------------------------
-
-static void add(sc_counter *counter, int64_t now, int64_t *seen)
-{
-    if (now > *seen)
-        sc_counter_add(counter, (uint64_t)(now - *seen));
-    *seen = now;
-}
-
-static void count(struct sc_streams_entry *entry, const struct sc_live_status *status)
-{
-    add(entry->streams->frames, status->frames, &entry->seen_frames);
-    add(entry->streams->late, status->late, &entry->seen_late);
-    add(entry->streams->detected, status->detected, &entry->seen_detected);
-}
-
-struct totals {
-    int by_state[SC_STREAMS_STATES];
-    int64_t p50_ns, p95_ns;
-};
-
-static void watch(struct sc_streams_entry *entry, struct totals *totals)
-{
-    struct sc_live_status status;
-    bool has_live;
-    totals->by_state[sc_streams_ask(entry, &status, &has_live)]++;
-    if (!has_live)
-        return;
-    count(entry, &status);
-    if (status.latency_p50_ns > totals->p50_ns)
-        totals->p50_ns = status.latency_p50_ns;
-    if (status.latency_p95_ns > totals->p95_ns)
-        totals->p95_ns = status.latency_p95_ns;
-}
-
-static struct sc_streams_entry **copy_entries(sc_streams *streams, size_t *n)
-{
-    pthread_mutex_lock(&streams->lock);
-    *n = streams->count;
-    struct sc_streams_entry **all = sc_xcalloc(*n + 1, sizeof(struct sc_streams_entry *));
-    for (size_t i = 0; i < *n; i++) {
-        all[i] = streams->entries[i];
-        sc_ref_inc(&all[i]->ref);
-    }
-    pthread_mutex_unlock(&streams->lock);
-    return all;
-}
-
-static void watch_all(sc_streams *streams)
-{
-    struct totals totals = {0};
-    size_t n;
-    struct sc_streams_entry **all = copy_entries(streams, &n);
-    for (size_t i = 0; i < n; i++) {
-        watch(all[i], &totals);
-        sc_streams_entry_unref(&all[i]);
-    }
-    free(all);
-    for (int i = 0; i < SC_STREAMS_STATES; i++)
-        sc_gauge_set(streams->by_state[i], totals.by_state[i]);
-    sc_gauge_set(streams->latency_p50, (double)totals.p50_ns / 1e9);
-    sc_gauge_set(streams->latency_p95, (double)totals.p95_ns / 1e9);
 }
 
 // --- the thread ---------------------------------------------------------------------------
@@ -505,7 +409,7 @@ static bool all_closed(struct sc_streams_entry *const *all, size_t n)
 static bool step_all(sc_streams *streams, int64_t *next_ns)
 {
     size_t n;
-    struct sc_streams_entry **all = copy_entries(streams, &n);
+    struct sc_streams_entry **all = sc_streams_copy(streams, &n);
     *next_ns = n ? sc_clock_now() + WATCH_NS : INT64_MAX;
     for (size_t i = 0; i < n; i++)
         *next_ns = least(*next_ns, step(all[i]));
@@ -542,7 +446,7 @@ void *sc_streams_thread(void *arg)
     for (;;) {
         bool closed = step_all(streams, &next_ns);
         if (sc_clock_now() >= watch_ns || next_ns == INT64_MAX) {
-            watch_all(streams);
+            sc_streams_watch(streams);
             watch_ns = sc_clock_now() + WATCH_NS;
         }
         pthread_mutex_lock(&streams->lock);
@@ -554,6 +458,6 @@ void *sc_streams_thread(void *arg)
         if (quit)
             break;
     }
-    watch_all(streams);
+    sc_streams_watch(streams);
     return NULL;
 }

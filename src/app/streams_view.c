@@ -4,6 +4,38 @@
 #include "app/streams_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "base/url.h"
+
+// --- text ---------------------------------------------------------------------------------
+
+static void replace(char *text, size_t size, const char *what, const char *with)
+{
+    size_t len = strlen(what);
+    sc_str out = {0};
+    const char *at = text;
+    for (const char *hit; len && (hit = strstr(at, what)); at = hit + len) {
+        sc_str_addn(&out, at, (size_t)(hit - at));
+        sc_str_add(&out, with);
+    }
+    sc_str_add(&out, at);
+    snprintf(text, size, "%s", sc_str_get(&out));
+    sc_str_release(&out);
+}
+
+// Where the server keeps its files is not told, nor are secrets.
+void sc_streams_clean(const struct sc_streams_entry *entry, char *text, size_t size)
+{
+    char shown[sizeof(((sc_err *)NULL)->text)];
+    for (size_t i = 0; i < SC_COUNT(entry->urls); i++) {
+        const char *given = i ? entry->spec.outputs[i - 1] : entry->spec.input;
+        const char *path = entry->urls[i];
+        if (path && given && strcmp(path, given))
+            replace(text, size, path + (sc_starts_with(path, "file:") ? 5 : 0), given);
+    }
+    sc_url_hide(text, shown, sizeof(shown));
+    snprintf(text, size, "%s", shown);
+}
 
 // --- state --------------------------------------------------------------------------------
 
@@ -21,17 +53,26 @@ static enum sc_streams_state state_of(enum sc_live_phase phase)
     }
 }
 
+// Under live_lock, while there is a run: its addresses stay as they are.
+static void ask_live(struct sc_streams_entry *entry, struct sc_live_status *status)
+{
+    entry->streams->ops->get_status(entry->live, status);
+    sc_streams_clean(entry, status->reason, sizeof(status->reason));
+    for (int i = 0; i < status->output_count && i < SC_LIVE_OUTPUTS; i++)
+        sc_streams_clean(entry, status->outputs[i].info.reason,
+                         sizeof(status->outputs[i].info.reason));
+}
+
 enum sc_streams_state sc_streams_ask(struct sc_streams_entry *entry,
                                      struct sc_live_status *status, bool *has_live)
 {
-    const struct sc_live_ops *ops = entry->streams->ops;
     pthread_mutex_lock(&entry->streams->lock);
     enum sc_streams_state state = entry->state;
     pthread_mutex_unlock(&entry->streams->lock);
     pthread_mutex_lock(&entry->live_lock);
     *has_live = entry->live != NULL;
     if (*has_live)
-        ops->get_status(entry->live, status);
+        ask_live(entry, status);
     pthread_mutex_unlock(&entry->live_lock);
     return *has_live && state != SC_STREAMS_STOPPING ? state_of(status->phase) : state;
 }

@@ -137,6 +137,8 @@ static inline void fake_live_status(sc_live *live, struct sc_live_status *status
                  live->outputs[i]);
         status->outputs[i].info = (struct sc_live_output_info){
             .state = SC_OUTPUT_RUNNING, .kind = "rtmp", .frames = 90};
+        snprintf(status->outputs[i].info.reason, sizeof(status->outputs[i].info.reason),
+                 "once %.400s was full", live->outputs[i]);
         status->output_count++;
     }
 }

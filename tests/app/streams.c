@@ -453,6 +453,11 @@ static void files_stay_in_their_folder(void **state)
     assert_string_equal(fake_live_at("a")->url, spec);
     snprintf(spec, sizeof(spec), "%s/files/hls/x.m3u8", root);
     assert_string_equal(fake_live_at("a")->outputs[0], spec);
+    struct sc_streams_status status;
+    assert_int_equal(sc_streams_get(rig->streams, "a", true, &status), 0);
+    assert_string_equal(status.live.outputs[0].url, "hls/x.m3u8");
+    assert_string_equal(status.live.outputs[0].info.reason, "once hls/x.m3u8 was full");
+    sc_streams_status_release(&status);
     char reason[600];
     snprintf(spec, sizeof(spec), "cannot write %s/files/hls/x.m3u8, disk full", root);
     fake_live_end("a", SC_ENOSPACE, spec);
@@ -506,11 +511,17 @@ static void models_are_kept_and_waited_for(void **state)
     put_model(rig, "m");
     assert_int_equal(add(rig, "{'input':'testsrc:','model':'m'}", id, &err), SC_EAGAIN);
     assert_string_equal(err.field, "model");
-    while (add(rig,
-               "{'input':'testsrc:','id':'a','model':'m','overlay':true,"
-               "'camera':{'zoom':3,'ahead':0.5}}",
-               id, NULL))
+    for (int i = 0;; i++) {
+        int ret = add(rig,
+                      "{'input':'testsrc:','id':'a','model':'m','overlay':true,"
+                      "'camera':{'zoom':3,'ahead':0.5}}",
+                      id, NULL);
+        if (!ret)
+            break;
+        assert_int_equal(ret, SC_EAGAIN);
+        assert_true(i < 4000);
         usleep(1000);
+    }
     sc_live *live = fake_live_at("a");
     assert_non_null(live->params.model.batcher);
     assert_string_equal(live->params.model.labels[1], "dog");
