@@ -2,30 +2,11 @@
 #include <math.h>
 #include <string.h>
 
-#include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
 
 #include "media/hash.h"
 #include "media/index_scan.h"
-
-// ISO/IEC 14496-12 8.2.2: a point is mapped to (a x + c y, b x + d y). A mirrored matrix is a
-// turned one whose picture is flipped left to right afterwards.
-static void read_rotation(const AVStream *st, struct sc_index_header *h)
-{
-    const int32_t *m =
-        (const int32_t *)av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
-    if (!m)
-        return;
-    double a = m[0], b = m[1], c = m[3], d = m[4];
-    if (a * d - b * c < 0) {
-        h->hflip = 1;
-        a = -a;
-    }
-    if (fabs(a) >= fabs(b))
-        h->rotation = a < 0 ? 180 : 0;
-    else
-        h->rotation = b > 0 ? 90 : 270;
-}
+#include "media/turn.h"
 
 static void set_name(char *dst, size_t size, const char *name)
 {
@@ -61,7 +42,9 @@ void sc_index_describe(const sc_input *input, struct sc_index_header *h)
     set_name(h->codec_name, sizeof(h->codec_name), avcodec_get_name(par->codec_id));
     set_name(h->format_name, sizeof(h->format_name), input->fmt->iformat->name);
     set_name(h->pix_fmt_name, sizeof(h->pix_fmt_name), av_get_pix_fmt_name(par->format));
-    read_rotation(st, h);
+    struct sc_turn turn = sc_turn_of(st);
+    h->rotation = turn.rotation;
+    h->hflip = turn.hflip;
 }
 
 void sc_index_hash_content(const sc_input *input, const struct sc_scan *scan,

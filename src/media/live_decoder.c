@@ -170,6 +170,20 @@ static int64_t frame_time(const sc_live_decoder *dec, const AVFrame *av)
     return ns > dec->last_ns ? ns : dec->last_ns + MIN_STEP;
 }
 
+// Everything behind it deals with upright pictures. What cannot be turned stays as it is.
+static int set_upright(const sc_live_decoder *dec, AVFrame **pav)
+{
+    AVFrame *turned = NULL;
+    if (!sc_turn_any(dec->streams->turn))
+        return SC_OK;
+    int ret = sc_turn_frame(&turned, *pav, dec->streams->turn);
+    if (ret < 0)
+        return ret == SC_EUNSUPPORTED ? SC_OK : ret;
+    av_frame_free(pav);
+    *pav = turned;
+    return SC_OK;
+}
+
 int sc_live_decoder_receive(sc_live_decoder *dec, sc_frame **pframe)
 {
     *pframe = NULL;
@@ -179,6 +193,8 @@ int sc_live_decoder_receive(sc_live_decoder *dec, sc_frame **pframe)
     if (!av)
         return SC_ENOMEM;
     int ret = receive(dec, av);
+    if (ret >= 0 && set_upright(dec, &av) < 0)
+        ret = AVERROR(ENOMEM);
     int64_t ns = ret >= 0 ? frame_time(dec, av) : 0;
     sc_frame *frame = ret >= 0 ? sc_frame_wrap(av, dec->next, ns) : NULL;
     if (!frame) {

@@ -1,7 +1,7 @@
 // The decoder of a live stream's picture: packets of media/live_input.h in, sc_frames out.
 //
 // Frames are numbered from 0 in display order and carry the packets' repaired times, which grow
-// strictly. What is damaged is passed over and counted; nothing before the first entry point comes
+// strictly; they are upright, whatever the streams' turn. What is damaged is passed over and counted; nothing before the first entry point comes
 // out. A change of the streams is a new start:
 //
 //   STREAMS: sc_live_decoder_send(dec, NULL), receive until SC_EEOF, sc_live_decoder_start(dec, streams)

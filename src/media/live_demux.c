@@ -88,6 +88,7 @@ static int pick_tracks(struct demux *d, sc_err *err)
     d->facts.video = fmt->streams[video]->codecpar;
     d->facts.sound = sound >= 0 ? fmt->streams[sound]->codecpar : NULL;
     d->facts.frame_rate = frame_rate(fmt, fmt->streams[video]);
+    d->facts.turn = sc_turn_of(fmt->streams[video]);
     d->facts.finite = fmt->duration > 0;
     d->facts.jumps = fmt->iformat->flags & AVFMT_TS_DISCONT;
     fill_format(d, SC_TIMELINE_PICTURE);

@@ -43,6 +43,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/ref.h"
+#include "media/turn.h"
 
 typedef struct sc_live_input sc_live_input;
 typedef struct sc_packet sc_packet; // media/packet.h
@@ -53,6 +54,7 @@ typedef struct sc_live_streams {
     int generation;           // 1, 2, ...: counts the changes
     AVCodecParameters *video; // never NULL; width, height and codec are known
     AVRational frame_rate;    // average; 0/1 = unknown
+    struct sc_turn turn;      // how its pictures are to be shown
     AVCodecParameters *sound; // NULL = none
     // The source sets the pace (HLS: a segment at a time); else it is as fast as it is read: files,
     // testsrc, and recordings on the net.

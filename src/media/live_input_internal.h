@@ -23,6 +23,7 @@ struct sc_live_facts {
     const AVCodecParameters *video, *sound; // sound may be NULL
     AVRational frame_rate;
     struct sc_timeline_format format[SC_TIMELINE_TRACKS];
+    struct sc_turn turn;
     bool finite; // the source says that it has an end
     bool jumps;  // of a format whose times may jump
 };

@@ -26,6 +26,7 @@ sc_live_streams *sc_live_streams_new(const struct sc_live_facts *facts, int gene
     sc_ref_init(&streams->ref);
     streams->generation = generation;
     streams->frame_rate = facts->frame_rate;
+    streams->turn = facts->turn;
     streams->live = kind->live && !facts->finite;
     snprintf(streams->kind, sizeof(streams->kind), "%s", kind->name);
     streams->video = copy_par(facts->video);
@@ -61,11 +62,16 @@ static bool same_head(const AVCodecParameters *a, const AVCodecParameters *b)
             !memcmp(a->extradata, b->extradata, (size_t)a->extradata_size));
 }
 
+static bool same_turn(struct sc_turn a, struct sc_turn b)
+{
+    return a.rotation == b.rotation && a.hflip == b.hflip && a.vflip == b.vflip;
+}
+
 bool sc_live_streams_equal(const sc_live_streams *a, const sc_live_streams *b)
 {
     const AVCodecParameters *s = a->sound, *t = b->sound;
     if (!same_head(a->video, b->video) || a->video->width != b->video->width ||
-        a->video->height != b->video->height || !s != !t)
+        a->video->height != b->video->height || !same_turn(a->turn, b->turn) || !s != !t)
         return false;
     return !s || (same_head(s, t) && s->sample_rate == t->sample_rate &&
                   s->ch_layout.nb_channels == t->ch_layout.nb_channels);
