@@ -16,6 +16,7 @@
 
 #define HOST_PORT "check host, port and firewall"
 
+// NOLINTBEGIN(bugprone-macro-parentheses): texts and initializers
 #define RTSP(prefix)                                                                           \
     {                                                                                          \
         .name = "rtsp", .scheme = prefix, .format = "rtsp",                                    \
@@ -41,6 +42,7 @@
         .broken = "it cannot be reached, or cut the connection; check host, port and path",    \
         .live = true, .ops = &sc_live_demux                                                    \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 
 static const struct sc_live_kind kinds[] = {
     RTSP("rtsp://"),

@@ -137,6 +137,7 @@ static void note_time(struct detect *detect, const struct look *look)
 static void take_late(struct detect *detect, struct look *look)
 {
     atomic_fetch_add(&detect->params.figures->late, 1);
+    // References are counted, which the analyzer does not follow. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
     if (look->number < (detect->late ? detect->late->number : detect->handed))
         return;
     look_unref(&detect->late);

@@ -172,6 +172,7 @@ static struct sc_track *make_room(sc_tracker *t)
     struct sc_track *oldest = NULL;
     for (int i = 0; i < t->track_count; i++) {
         struct sc_track *track = &t->tracks[i];
+        // There are tracks where their count is not 0. NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
         if (track->item < 0 &&
             (!oldest || sc_track_lost_ns(t, track) > sc_track_lost_ns(t, oldest)))
             oldest = track;
