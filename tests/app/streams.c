@@ -134,7 +134,7 @@ static void await_state(struct rig *rig, const char *id, enum sc_streams_state s
         sc_streams_status_release(&status);
         if (now == state)
             return;
-        if (i > 4000)
+        if (i > 20000)
             fail_msg("%s is %s: %s", id, sc_streams_state_name(now), status.reason);
         usleep(1000);
     }
@@ -148,7 +148,7 @@ static void await_opened(int count)
         pthread_mutex_unlock(&fake_lives.lock);
         if (opened >= count)
             return;
-        assert_true(i < 4000);
+        assert_true(i < 20000);
         usleep(1000);
     }
 }
@@ -519,7 +519,7 @@ static void models_are_kept_and_waited_for(void **state)
         if (!ret)
             break;
         assert_int_equal(ret, SC_EAGAIN);
-        assert_true(i < 4000);
+        assert_true(i < 20000);
         usleep(1000);
     }
     sc_live *live = fake_live_at("a");

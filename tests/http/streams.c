@@ -179,7 +179,7 @@ static void test_figures_as_events(void **state)
 static void await_viewers(int count)
 {
     for (int i = 0; fake_app_viewers() != count; i++) {
-        assert_true(i < 5000);
+        assert_true(i < 20000);
         usleep(1000);
     }
 }
@@ -203,7 +203,7 @@ static void test_many_watch(void **state)
     }
     client_close(&c[2]); // which shows when something is sent
     for (int i = 0; fake_app_viewers() != 2; i++) {
-        assert_true(i < 2000);
+        assert_true(i < 4000);
         fake_app_picture("a", "jpeg-two", 8);
         usleep(5000);
     }
@@ -277,7 +277,7 @@ static void test_closing_ends_all(void **state)
     await_viewers(1);
     int64_t start = sc_clock_now();
     close_env(&env);
-    assert_true(sc_clock_now() - start < 3 * SC_NS_PER_S);
+    assert_true(sc_clock_now() - start < 9 * SC_NS_PER_S); // the drain-timeout is 10 s
     client_close(&view);
     client_close(&stats);
 }
