@@ -9,16 +9,18 @@ import * as viewer from './viewer.js';
 
 const RETRY_MS = 2000;
 
-// #/ is the list, #/v/ID?n=123 a frame.
+// #/ is the list, #/v/ID?n=123&model=pitch a frame, and the model that looks at it.
 function place() {
     const match = /^#\/v\/([A-Za-z0-9_-]{1,64})(?:\?(.*))?$/.exec(location.hash);
     if (!match) return { view: 'home' };
-    const n = Number(new URLSearchParams(match[2]).get('n'));
-    return { view: 'viewer', id: match[1], n: Number.isInteger(n) && n > 0 ? n : 0 };
+    const query = new URLSearchParams(match[2]);
+    const n = Number(query.get('n'));
+    return { view: 'viewer', id: match[1], n: Number.isInteger(n) && n > 0 ? n : 0, model: query.get('model') };
 }
 
 async function route() {
-    const { view, id, n } = place();
+    const { view, id, n, model } = place();
+    if (model !== null && view === 'viewer') models.use(model);
     document.body.dataset.view = view;
     $('viewer').hidden = view !== 'viewer';
     videos.mark(id);

@@ -17,6 +17,9 @@ let lookTimer;
 // A model serves when it is ready, and goes on serving while a new file for its name is loaded.
 export const chosen = () => list.find((model) => model.name === wanted && model.serving) || null;
 
+// The model that was asked for, '' = none; whether it is there is known once the list is.
+export const name = () => wanted;
+
 // Whether a model will be in use once the list is here: room is kept for it.
 export const expected = () => Boolean(wanted);
 
@@ -30,10 +33,17 @@ export async function refresh() {
     paint();
 }
 
-function choose(name) {
-    wanted = name;
-    if (name) localStorage.setItem(NAME, name);
+// For now only: an address that somebody sent does not change what the user chose.
+export function use(model) {
+    if (model === wanted) return;
+    wanted = model;
+    paint();
+}
+
+function choose(model) {
+    if (model) localStorage.setItem(NAME, model);
     else localStorage.removeItem(NAME);
+    wanted = model;
     paint();
 }
 

@@ -7,6 +7,7 @@
 // `scrubber` fires "opened" and "closed" for a video, "shown" when another picture is on the stage,
 // and "moved" when the timeline was drawn anew; scene() says what is there then.
 import { framePath, getJson, request, videoPath } from './api.js';
+import * as models from './models.js';
 import * as pictures from './pictures.js';
 import { Strip } from './strip.js';
 import { Timeline } from './timeline.js';
@@ -224,10 +225,16 @@ function chosen() {
     timeline.draw();
     state.direction = at < (state.before ?? 0) ? -1 : 1;
     state.before = at;
-    // Browsers refuse hundreds of address changes in a few seconds.
+    note();
+}
+
+// The address is what is on the page, to be sent to others. Browsers refuse hundreds of changes in a
+// few seconds.
+function note() {
     clearTimeout(addressTimer);
     addressTimer = setTimeout(() => {
-        history.replaceState(null, '', `#/v/${state.video.id}?n=${at}`);
+        const query = new URLSearchParams({ n: state.at, ...models.name() && { model: models.name() } });
+        history.replaceState(null, '', `#/v/${state.video.id}?${query}`);
     }, 150);
 }
 
@@ -458,6 +465,7 @@ function scrubOn(node) {
 export function start() {
     scrubOn($('timeline'));
     scrubOn($('chart'));
+    models.models.addEventListener('chosen', () => { if (state.video) note(); });
     $('fit').addEventListener('click', () => zoom(Infinity));
     document.addEventListener('keydown', pressKey);
     for (const button of document.querySelectorAll('[data-go]')) {

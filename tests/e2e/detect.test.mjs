@@ -143,6 +143,21 @@ describe('detection, mocked', () => {
         assert.equal(await page.locator('#counts').isVisible(), false);
     });
 
+    test('the address names the model, and is no lasting choice', async () => {
+        await mockDetection(page);
+        const address = (model) => page.waitForFunction((wanted) => location.hash === `#/v/stamped?n=3${wanted}`, model);
+        await page.goto(`${link(3)}&model=${READY.name}`);
+        await boxed(3);
+        assert.equal(await page.locator('#model').inputValue(), READY.name);
+        assert.equal(await page.evaluate(() => localStorage.getItem('saccade-model')), null);
+        await page.locator('#model').selectOption('');
+        await address('');
+        await page.locator('#model').selectOption(READY.name);
+        await address(`&model=${READY.name}`);
+        await page.goto(`${link(3)}&model=`);
+        await page.waitForFunction(() => document.getElementById('model').value === '');
+    });
+
     test('a model that is still loading is used once it is ready', async () => {
         let state = 'loading';
         await mockDetection(page, { models: () => [state === 'ready' ? READY : { ...LOADING, name: READY.name }] });
