@@ -79,7 +79,6 @@ sc_client *sc_client_open(const char *base, const char *token)
         client->headers = curl_slist_append(NULL, line.s);
         sc_str_release(&line);
     }
-    client->headers = curl_slist_append(client->headers, "Content-Type: video/mp4");
     client->headers = curl_slist_append(client->headers, "Expect:");
     return client;
 }
@@ -96,15 +95,18 @@ void sc_client_close(sc_client **pclient)
     *pclient = NULL;
 }
 
-static int perform(sc_client *client, const char *path, struct sc_reply *reply, sc_err *err)
+// type: a header that says what the body is; NULL = no body.
+static int perform(sc_client *client, const char *path, char *type, struct sc_reply *reply,
+                   sc_err *err)
 {
     CURL *curl = client->curl;
+    struct curl_slist headers = {.data = type, .next = client->headers};
     sc_str url = {0};
     long status = 0;
     *reply = (struct sc_reply){0};
     sc_str_addf(&url, "%s%s", client->base, path);
     curl_easy_setopt(curl, CURLOPT_URL, url.s);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, type ? &headers : client->headers);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
@@ -127,13 +129,22 @@ static int perform(sc_client *client, const char *path, struct sc_reply *reply, 
 
 int sc_client_get(sc_client *client, const char *path, struct sc_reply *reply, sc_err *err)
 {
-    return perform(client, path, reply, err);
+    return perform(client, path, NULL, reply, err);
+}
+
+int sc_client_post_json(sc_client *client, const char *path, const char *json,
+                        struct sc_reply *reply, sc_err *err)
+{
+    char type[] = "Content-Type: application/json";
+    curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, json);
+    return perform(client, path, type, reply, err);
 }
 
 int sc_client_upload(sc_client *client, const char *path, const char *file,
                      void (*progress)(void *arg, double fraction), void *arg,
                      struct sc_reply *reply, sc_err *err)
 {
+    char type[] = "Content-Type: video/mp4";
     struct stat st;
     FILE *f = fopen(file, "rb");
     if (!f || fstat(fileno(f), &st) < 0) {
@@ -150,7 +161,7 @@ int sc_client_upload(sc_client *client, const char *path, const char *file,
     curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
-    int ret = perform(client, path, reply, err);
+    int ret = perform(client, path, type, reply, err);
     fclose(f);
     return ret;
 }

@@ -27,6 +27,8 @@ void sc_client_close(sc_client **pclient);
 
 // SC_OK with any HTTP status; SC_EIO with err when there was no answer.
 int sc_client_get(sc_client *client, const char *path, struct sc_reply *reply, sc_err *err);
+int sc_client_post_json(sc_client *client, const char *path, const char *json,
+                        struct sc_reply *reply, sc_err *err);
 // Sends a file as the body. progress (NULL allowed) gets 0..1.
 int sc_client_upload(sc_client *client, const char *path, const char *file,
                      void (*progress)(void *arg, double fraction), void *arg,

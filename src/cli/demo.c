@@ -6,12 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/models.h"
+#include "app/streams.h"
 #include "app/videos.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/demo_detect.h"
+#include "cli/demo_live.h"
 #include "cli/settings.h"
 #include "http/server.h"
 #include "media/clip.h"
@@ -32,6 +35,8 @@ struct demo {
     sc_app *app;
     sc_http *http;
     sc_client *client;
+    char model[65]; // that the page and the live stream use
+    bool live;      // the stream is there
     int failures;
 };
 
@@ -246,17 +251,35 @@ static int start(struct demo *demo, sc_err *err)
     return demo->client ? SC_OK : sc_fail(err, SC_EINTERNAL, "libcurl cannot start");
 }
 
+// The default one where the options name it, else the one that knows made clips.
+static void choose_model(struct demo *demo)
+{
+    const struct sc_models_settings *settings =
+        sc_options_get(demo->options, &sc_models_options);
+    struct sc_model_status *list = sc_xcalloc(SC_MODELS_MAX, sizeof(*list));
+    int count = sc_models_list(sc_app_models(demo->app), list, SC_MODELS_MAX);
+    snprintf(demo->model, sizeof(demo->model), "%s", SC_DEMO_MODEL);
+    for (int i = 0; i < count; i++) {
+        if (list[i].is_default && settings->model[0])
+            memcpy(demo->model, list[i].name, sizeof(demo->model));
+        sc_model_status_release(&list[i]);
+    }
+    free(list);
+}
+
 static void serve_until_stopped(struct demo *demo)
 {
     sc_cancel *cancel = sc_cli_cancel();
     struct pollfd pfd = {.fd = sc_cancel_fd(cancel), .events = POLLIN};
     const char *url = sc_http_url(demo->http);
     printf("listening on %s\n\n"
-           "  %s/            the page: scrub, upload\n"
+           "  %s/#/v/" DEMO_ID "?model=%s    the page: scrub, upload\n"
            "  %s/docs        the API\n"
-           "  curl -o frame.jpg '%s/api/v1/videos/" DEMO_ID "/frame?t=5.2'\n\n"
-           "Ctrl-C ends it.\n",
-           url, url, url, url);
+           "  curl -o frame.jpg '%s/api/v1/videos/" DEMO_ID "/frame?t=5.2'\n",
+           url, url, demo->model, url, url);
+    if (demo->live)
+        printf("  %s/api/v1/streams/" SC_DEMO_STREAM "/stream.mjpeg    the live stream\n", url);
+    printf("\nCtrl-C ends it.\n");
     fflush(stdout);
     while (!sc_cancel_requested(cancel))
         poll(&pfd, 1, -1);
@@ -272,6 +295,15 @@ static int detect(struct demo *demo, sc_err *err)
     return sc_demo_detect(&match, &demo->failures, err);
 }
 
+static int stream(struct demo *demo, sc_err *err)
+{
+    const struct sc_demo_live live = {
+        .client = demo->client, .video = DEMO_ID, .model = demo->model, .json = demo->json};
+    // Perhaps a demo that was killed left it.
+    sc_streams_delete(sc_app_streams(demo->app), SC_DEMO_STREAM);
+    return sc_demo_live(&live, &demo->live, &demo->failures, err);
+}
+
 static int run_demo(struct demo *demo, sc_err *err)
 {
     int ret = make_clip(demo, err);
@@ -279,6 +311,10 @@ static int run_demo(struct demo *demo, sc_err *err)
         ret = check_frames(demo, err);
     if (ret >= 0 && demo->made)
         ret = detect(demo, err);
+    if (ret >= 0) {
+        choose_model(demo);
+        ret = stream(demo, err);
+    }
     if (ret >= 0 && !demo->once)
         serve_until_stopped(demo);
     return ret;
@@ -286,6 +322,8 @@ static int run_demo(struct demo *demo, sc_err *err)
 
 static void clean_up(struct demo *demo)
 {
+    if (demo->live) // else it would be back with the next server
+        sc_streams_delete(sc_app_streams(demo->app), SC_DEMO_STREAM);
     sc_client_close(&demo->client);
     sc_http_close(&demo->http);
     sc_app_close(&demo->app);
@@ -365,15 +403,18 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_demo = {
     .name = "demo",
     .summary = "makes a small clip, serves it and does the main job on it",
-    .help = "usage: saccade demo [--once] [--clip FILE] [SERVER OPTIONS]\n\n"
-            "Makes 20 seconds of a football match, uploads it through HTTP, fetches frames at\n"
-            "random, checks each, counts players with the model that comes with the program,\n"
-            "prints tables, and serves the page until Ctrl-C.\n\n"
-            "  --once         in a temporary folder on a free port; ends after the table\n"
-            "  --clip FILE    a video of yours instead\n"
-            "  --seconds N    length of the clip made, default 20\n"
-            "  --seed N       another match\n"
-            "  --json         JSON lines\n\n"
-            "Takes the options of `saccade serve` too (--port, --data-dir, ...).\n",
+    .help =
+        "usage: saccade demo [--once] [--clip FILE] [SERVER OPTIONS]\n\n"
+        "Makes 20 seconds of a football match, uploads it through HTTP, fetches frames at\n"
+        "random, checks each, counts players with the model that comes with the program,\n"
+        "starts a live stream of it with boxes (" SC_DEMO_STREAM ", gone at the end), prints\n"
+        "tables, and serves the page until Ctrl-C.\n\n"
+        "  --once         in a temporary folder on a free port; ends after the table\n"
+        "  --clip FILE    a video of yours instead\n"
+        "  --seconds N    length of the clip made, default 20\n"
+        "  --seed N       another match\n"
+        "  --model MODEL  a file or name, for the page and the live stream; default pitch\n"
+        "  --json         JSON lines\n\n"
+        "Takes the options of `saccade serve` too (--port, --data-dir, ...).\n",
     .run = run,
 };

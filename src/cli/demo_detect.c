@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "media/scene.h"
 
-#define MODEL   "pitch"
+#define MODEL   SC_DEMO_MODEL
 #define FRAMES  8
 #define WAIT_NS (30 * SC_NS_PER_S) // for the model to be loaded
 

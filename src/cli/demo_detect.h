@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "cli/client.h"
 
+#define SC_DEMO_MODEL "pitch"
+
 struct sc_demo_match {
     sc_client *client;
     const char *video; // id
