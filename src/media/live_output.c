@@ -385,10 +385,15 @@ static int write_packet(sc_live_output *o, void *sink, const sc_packet *packet, 
     return ret;
 }
 
+// NULL: the end, what the encoder holds back is written; SC_EEOF then.
 static int write_as_aac(sc_live_output *o, void *sink, const sc_packet *packet, sc_err *err)
 {
     sc_packet *made = NULL;
-    int ret = sc_sound_aac_put(o->aac, packet);
+    int ret = SC_OK;
+    if (packet)
+        ret = sc_sound_aac_put(o->aac, packet);
+    else
+        sc_sound_aac_finish(o->aac);
     while (ret >= 0 && (ret = sc_sound_aac_get(o->aac, &made)) >= 0) {
         ret = write_packet(o, sink, made, err);
         sc_packet_unref(&made);
@@ -404,7 +409,7 @@ static int write_one(sc_live_output *o, void *sink, sc_err *err)
     sc_packet *packet = next_packet(o, cues, &count);
     give_cues(o, sink, cues, count);
     if (!packet)
-        return SC_EEOF;
+        return o->aac ? write_as_aac(o, sink, NULL, err) : SC_EEOF;
     if (packet->media == SC_MEDIA_SOUND && o->aac)
         ret = write_as_aac(o, sink, packet, err);
     else

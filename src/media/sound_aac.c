@@ -19,6 +19,7 @@ struct sc_sound_aac {
     AVFrame *decoded, *frame; // frame: what the encoder gets
     AVPacket *packet;
     int64_t clock; // of the first sample in the fifo, in samples; AV_NOPTS_VALUE = none yet
+    bool finished;
 };
 
 static int open_decoder(sc_sound_aac *a, const AVCodecParameters *from)
@@ -185,14 +186,23 @@ int sc_sound_aac_put(sc_sound_aac *a, const sc_packet *packet)
     return ret;
 }
 
-// Gives the encoder one frame of the samples that wait.
+void sc_sound_aac_finish(sc_sound_aac *a)
+{
+    a->finished = true;
+}
+
+// Gives the encoder one frame of the samples that wait; the last may be a short one, then it is drained.
 static int feed_encoder(sc_sound_aac *a)
 {
-    int size = a->encoder->frame_size;
-    if (av_audio_fifo_size(a->fifo) < size)
+    int size = a->encoder->frame_size, waiting = av_audio_fifo_size(a->fifo);
+    if (waiting < size && !a->finished)
         return SC_EAGAIN;
+    if (!waiting)
+        return avcodec_send_frame(a->encoder, NULL) < 0 ? SC_EINTERNAL : SC_OK;
     if (av_frame_make_writable(a->frame) < 0)
         return SC_ENOMEM;
+    size = FFMIN(size, waiting);
+    a->frame->nb_samples = size;
     av_audio_fifo_read(a->fifo, (void **)a->frame->extended_data, size);
     a->frame->pts = a->clock;
     a->clock += size;
@@ -215,5 +225,7 @@ int sc_sound_aac_get(sc_sound_aac *a, sc_packet **ppacket)
     if (*ppacket)
         return SC_OK;
     av_packet_free(&av);
+    if (got == AVERROR_EOF)
+        return SC_EEOF;
     return ret < 0 ? ret : got < 0 ? SC_EINTERNAL : SC_ENOMEM;
 }

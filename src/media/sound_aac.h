@@ -21,5 +21,7 @@ const AVCodecParameters *sc_sound_aac_codec(const sc_sound_aac *aac);
 
 // Decodes and encodes; damaged packets are skipped. SC_ENOMEM, SC_EINTERNAL.
 int sc_sound_aac_put(sc_sound_aac *aac, const sc_packet *packet);
-// The next packet, the caller's. SC_EAGAIN: put more.
+// No more packets are put: what is still inside comes out.
+void sc_sound_aac_finish(sc_sound_aac *aac);
+// The next packet, the caller's. SC_EAGAIN: put more; SC_EEOF: finished, and all is taken.
 int sc_sound_aac_get(sc_sound_aac *aac, sc_packet **ppacket);

@@ -26,7 +26,7 @@ export function freePort() {
     });
 }
 
-// {ended, said(), stop(signal)}; ended resolves to the exit code.
+// {ended, said(), stop(signal), pid}; ended resolves to the exit code.
 export function start(command, args, options = {}) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let text = '';
@@ -38,7 +38,7 @@ export function start(command, args, options = {}) {
         child.once('exit', (code) => { running.delete(child); done(code); });
     });
     const stop = (signal = 'SIGTERM') => { child.kill(signal); return ended; };
-    return { ended, stop, said: () => text };
+    return { ended, stop, said: () => text, pid: child.pid };
 }
 
 export const stopAll = () => { for (const child of running) child.kill('SIGKILL'); };

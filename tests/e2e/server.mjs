@@ -16,7 +16,7 @@ export async function makeFolder() {
 
 export const removeFolders = () => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
 
-// Resolves once the server says where it listens: {url, port, stop()}.
+// Resolves once the server says where it listens: {url, port, pid, stop()}.
 export function startServer(folder, ...flags) {
     const data = join(folder, 'data');
     const child = spawn(BINARY, ['serve', '--port', '0', '--data-dir', data, ...flags]);
@@ -33,7 +33,7 @@ export function startServer(folder, ...flags) {
             const match = /listening on (http:\/\/[^\s:]+:(\d+))/.exec(said);
             if (!match) return;
             clearTimeout(timer);
-            done({ url: match[1], port: Number(match[2]), stop });
+            done({ url: match[1], port: Number(match[2]), pid: child.pid, stop });
         };
         child.stdout.on('data', listen);
         child.stderr.on('data', listen);

@@ -109,6 +109,33 @@ static void sound_stays_where_it_was(void **state)
     sc_sound_aac_close(&aac);
 }
 
+// At the end all that was put has come out, the last samples too.
+static void the_end_is_not_lost(void **state)
+{
+    (void)state;
+    sc_sound_aac *aac = NULL;
+    sc_packet *made = NULL;
+    AVCodecParameters *from = make_codec(AV_CODEC_ID_PCM_S16LE, RATE, 1);
+    assert_int_equal(sc_sound_aac_open(&aac, from), SC_OK);
+    for (int n = 0; n < 7; n++) {
+        sc_packet *packet = make_chunk(ZERO + n * 20 * SC_NS_PER_MS, false);
+        assert_int_equal(sc_sound_aac_put(aac, packet), SC_OK);
+        sc_packet_unref(&packet);
+    }
+    int64_t end_ns = 0;
+    int ret;
+    sc_sound_aac_finish(aac);
+    while ((ret = sc_sound_aac_get(aac, &made)) == SC_OK) {
+        end_ns = made->pts_ns + 1024 * SC_NS_PER_S / RATE;
+        sc_packet_unref(&made);
+    }
+    assert_int_equal(ret, SC_EEOF);
+    assert_true(end_ns >= ZERO + 7 * 20 * SC_NS_PER_MS);
+    assert_int_equal(sc_sound_aac_get(aac, &made), SC_EEOF);
+    avcodec_parameters_free(&from);
+    sc_sound_aac_close(&aac);
+}
+
 static void what_cannot_be_done_is_refused(void **state)
 {
     (void)state;
@@ -133,6 +160,7 @@ int main(void)
     av_log_set_level(AV_LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_stays_where_it_was),
+        cmocka_unit_test(the_end_is_not_lost),
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
