@@ -182,7 +182,7 @@ describe('many streams of a server', () => {
     });
     after(() => server.stop());
 
-    test('twenty run at once, and leave nothing', { timeout: 60000 }, async (t) => {
+    test('twenty run at once, and leave nothing', { timeout: 120000 }, async (t) => {
         const before = await holds();
         const ids = Array.from({ length: 20 }, (_, i) => `one-of-${i}`);
         for (const id of ids) assert.equal((await post({ id, input: 'testsrc:size=640x360,rate=10', realtime: true })).status, 201);
@@ -196,7 +196,7 @@ describe('many streams of a server', () => {
         await assertHolds(before);
     });
 
-    test('five hundred that cannot work leave nothing', { timeout: 60000 }, async () => {
+    test('five hundred that cannot work leave nothing', { timeout: 120000 }, async () => {
         const before = await holds();
         const bad = [
             [(id) => ({ id, input: 'rtsp://127.0.0.1:1/x', outputs: ['rtmp://127.0.0.1:1/live/x'] }), 201],

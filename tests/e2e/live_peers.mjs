@@ -97,4 +97,4 @@ export function probe(path) {
 // What a decoder complains of from the first picture on; '' = nothing.
 export const complaints = (path) => execFileSync('sh', ['-c',
     'ffmpeg -v warning -nostdin -i "$0" -map 0:v -vsync passthrough -f null - 2>&1', path], { encoding: 'utf8' })
-    .split('\n').filter((line) => line && !/monotonically|deprecated/.test(line)).join('\n');
+    .split('\n').filter((line) => line && !/monotonically|deprecated|Last message repeated/.test(line)).join('\n');
