@@ -30,11 +30,11 @@ class Head(nn.Sequential):
     def __init__(self, channels):
         super().__init__(conv(channels, channels), nn.Conv2d(channels, 5 + len(CLASSES), 1))
         nn.init.zeros_(self[1].bias)
-        nn.init.constant_(self[1].bias[4:5], -5.0)
+        nn.init.constant_(self[1].bias[4:], -5.0)
 
 
 class Net(nn.Module):
-    def __init__(self, stem=(16, 32), widths=(32, 32, 32)):
+    def __init__(self, stem=(16, 32), widths=(32, 48, 64)):
         super().__init__()
         a, b, c = widths
         self.stem = nn.Sequential(conv(3, stem[0], 2), conv(stem[0], stem[1], 2))

@@ -17,8 +17,11 @@ from torch.nn import functional
 from data import CLEAR, ENOUGH, HEIGHT, WIDTH
 from net import CLASSES, SCALE, STRIDES, Net, grid
 
-BATCH = 16
+# Side and count of a batch's crops, and how often: small ones show more scenes a second, large ones
+# what is around. Both are as many pixels.
+BATCHES = [(128, 16, 0.75), (256, 4, 0.25)]
 BALL_WEIGHT = 6.0
+COOLING = 0.4  # the share of the steps, at the end, in which the rate falls
 MEMORY = 256  # places remembered where something was seen and is nothing
 LEVEL_SIDE = [36, 64]  # the longest side, in pixels, up to which a box belongs to a level
 BALL = CLASSES.index("ball")
@@ -28,12 +31,11 @@ class Crops:
     """Random crops. Of ten, four are around a ball, which is in few places else, and four around what
     the net took for something: penalty spots and corner flags are as small and as rare."""
 
-    def __init__(self, folder, side, seed):
+    def __init__(self, folder, seed):
         self.frames = np.load(os.path.join(folder, "frames.npy"), mmap_mode="r")
         self.boxes = np.load(os.path.join(folder, "boxes.npy"))
         balls = (self.boxes[..., 0] == BALL) & (self.boxes[..., CLEAR] >= ENOUGH)
         self.with_ball = np.flatnonzero(balls.any(1))
-        self.side = side
         self.mistakes = []  # (picture, x, y)
         self.rng = np.random.default_rng(seed)
 
@@ -48,8 +50,8 @@ class Crops:
             return i, np.array([x, y])
         return self.rng.integers(len(self.boxes)), None
 
-    def one(self):
-        side, (i, point) = self.side, self.place()
+    def one(self, side):
+        i, point = self.place()
         if point is None:
             x, y = self.rng.integers(0, [WIDTH - side + 1, HEIGHT - side + 1])
         else:
@@ -64,15 +66,16 @@ class Crops:
         return picture, boxes, (i, x, y, flip)
 
     def batch(self):
-        """Pictures (BATCH, 3, side, side); of each, boxes as of cut(); and where they come from."""
-        pictures, boxes, origins = zip(*(self.one() for _ in range(BATCH)))
+        """Pictures (count, 3, side, side); of each, boxes as of cut(); and where they come from."""
+        side, count, _ = BATCHES[self.rng.choice(len(BATCHES), p=[share for *_, share in BATCHES])]
+        pictures, boxes, origins = zip(*(self.one(side) for _ in range(count)))
         images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
         # Colour casts and contrast beyond what the scenes have.
-        gain = torch.from_numpy(self.rng.uniform(0.85, 1.15, (BATCH, 3, 1, 1)).astype(np.float32))
-        shift = torch.from_numpy(self.rng.uniform(-10, 10, (BATCH, 1, 1, 1)).astype(np.float32))
+        gain = torch.from_numpy(self.rng.uniform(0.85, 1.15, (count, 3, 1, 1)).astype(np.float32))
+        shift = torch.from_numpy(self.rng.uniform(-10, 10, (count, 1, 1, 1)).astype(np.float32))
         return (images * gain + shift).clamp_(0, 255), boxes, origins
 
-    def remember(self, output, boxes, origins, cells):
+    def remember(self, output, boxes, origins, cells, side):
         """Keeps the place of each picture's surest object that is far from any of its class."""
         middle = ((cells[:, :2] + 0.5) * cells[:, 2:]).numpy()
         score = (output[..., 4:5].sigmoid() * output[..., 5:].sigmoid()).numpy()
@@ -83,7 +86,7 @@ class Crops:
             sure = sure.max(1)
             best = int(sure.argmax())
             if sure[best] > 0.1:
-                at = self.side - middle[best, 0] if flip else middle[best, 0]
+                at = side - middle[best, 0] if flip else middle[best, 0]
                 self.mistakes.append((i, x + at, y + middle[best, 1]))
         self.mistakes = self.mistakes[-MEMORY:]
 
@@ -160,18 +163,20 @@ def loss_of(output, boxes, cells, side):
     # Objectness tells how well a cell places its box: the best of neighbours wins suppression.
     wanted = torch.zeros(output.shape[:2])
     wanted[picture, cell] = 0.2 + 0.8 * iou.detach()
+    # Nothing is of no class too: a cell beside a player may be taken for something, never for a ball.
+    classes = torch.zeros(output.shape[:2] + (len(CLASSES),))
+    classes[picture, cell] = functional.one_hot(truth[:, 0].long(), len(CLASSES)).float()
     # A ball has one cell in a picture where players have dozens.
     share = torch.where(truth[:, 0] == BALL, BALL_WEIGHT, 1.0)
     weight[picture, cell] = share.sqrt()
-    classes = functional.one_hot(truth[:, 0].long(), len(CLASSES)).float()
     count = share.sum().clamp(min=1)
     parts = {
         "place": (share * (3 * (1 - giou) + (found[:, :4] - raw).abs().sum(1))).sum() / count,
         "object": functional.binary_cross_entropy_with_logits(output[..., 4], wanted, weight,
                                                               reduction="sum") / max(1, len(cell)),
-        "class": functional.binary_cross_entropy_with_logits(found[:, 5:], classes,
-                                                             share[:, None],
-                                                             reduction="sum") / count,
+        "class": functional.binary_cross_entropy_with_logits(output[..., 5:], classes,
+                                                             weight[..., None],
+                                                             reduction="sum") / max(1, len(cell)),
     }
     return sum(parts.values()), parts, iou.detach()[truth[:, 0] == BALL]
 
@@ -225,25 +230,25 @@ class Average:
 
 
 def train(net, crops, steps, rate, save):
-    cells = grid(crops.side, crops.side)
     average = Average(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
     net.train().to(memory_format=torch.channels_last)
     started = time.time()
     for step in range(steps):
-        warm = min(1, (step + 1) / 200)
-        optimizer.param_groups[0]["lr"] = rate * (0.01 + 0.99 * warm * (
-            1 + math.cos(math.pi * step / steps)) / 2)
+        warm, left = min(1, (step + 1) / 200), 1 - step / steps
+        optimizer.param_groups[0]["lr"] = rate * warm * min(1, 0.01 + left / COOLING)
         images, boxes, origins = crops.batch()
+        side = images.shape[-1]
+        cells = grid(side, side)
         images = (images * SCALE).contiguous(memory_format=torch.channels_last)
         output = net(images)
-        loss, parts, iou = loss_of(output, boxes, cells, crops.side)
+        loss, parts, iou = loss_of(output, boxes, cells, side)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
         optimizer.step()
         average.update(net, step)
-        crops.remember(output.detach(), boxes, origins, cells)
+        crops.remember(output.detach(), boxes, origins, cells, side)
         if (step + 1) % 50 == 0:
             print(f"{step + 1:6} {time.time() - started:7.0f} s  " + "  ".join(
                 f"{k} {float(v):.3f}" for k, v in parts.items()) + f"  iou of balls {iou.mean():.3f}",
@@ -257,9 +262,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data")
     parser.add_argument("out")
-    parser.add_argument("--steps", type=int, default=8000, help="0: only write --start as ONNX")
-    parser.add_argument("--crop", type=int, default=192, help="pixels, a multiple of 32")
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--steps", type=int, default=12700, help="0: only write --start as ONNX")
+    parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--start", help="weights to go on from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
@@ -271,7 +275,7 @@ def main():
         net.load_state_dict(torch.load(args.start))
     print(f"{sum(p.numel() for p in net.parameters())} parameters")
     weights = os.path.splitext(args.out)[0] + ".pt"
-    crops = Crops(args.data, args.crop, args.seed)
+    crops = Crops(args.data, args.seed)
     train(net, crops, args.steps, args.rate, lambda n: torch.save(n.state_dict(), weights))
     net.load_state_dict(torch.load(weights))
     export(net, args.out)
