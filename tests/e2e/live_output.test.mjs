@@ -71,7 +71,8 @@ describe('peers get everything', { skip: absent, concurrency: true }, () => {
         assert.equal(run.states()[0].state, 'done', run.said());
         const { frames } = run.states()[0]; // fewer than 50 where connecting took longer than to a keyframe
         assert.ok(frames >= 25, run.said());
-        await until(() => probe(path).frames === frames, 'all pictures in the file', 5000);
+        // GStreamer may keep the last one for the beginning of the next, which does not come.
+        await until(() => [frames - 1, frames].includes(probe(path).frames), 'all pictures in the file', 5000);
         await peer.stop('SIGKILL');
         assert.equal(complaints(path), '');
     });
