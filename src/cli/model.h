@@ -1,7 +1,7 @@
 // A detector for commands: flags that several of them take, ONNX Runtime, the model. What the flags
 // leave open, NAME.labels and NAME.json beside NAME.onnx say, as for the server (app/models.h).
 //
-// Thread-safety: Unsafe; after opening, the model is one thread's at a time.
+// Thread-safety: Unsafe; after opening, the model as vision/model.h says.
 #pragma once
 
 #include <getopt.h>

@@ -60,8 +60,13 @@ struct sc_live_output_params {
 int sc_live_output_open(sc_live_output **poutput, const struct sc_live_output_params *params,
                         sc_err *err);
 
-// Whether the address is one, as open does. SC_EARG (err names "url").
-int sc_live_output_check(const char *url, sc_err *err);
+// What an address stands for.
+struct sc_live_output_kind {
+    bool network; // else files, which nobody waits for
+    bool cues;    // takes cues
+};
+// Whether the address is one, as open does, and of which kind. SC_EARG (err names "url").
+int sc_live_output_check(const char *url, struct sc_live_output_kind *kind, sc_err *err);
 
 // Takes a reference of its own. Never blocks. Packets of one track come in the order of their dts;
 // sound is ignored where there is no track for it. Nothing happens after finish.

@@ -161,10 +161,15 @@ int sc_output_kind_find(const struct sc_output_kind **pkind, const char *url, sc
         sc_url_hide(url, shown, sizeof(shown)));
 }
 
-int sc_live_output_check(const char *url, sc_err *err)
+int sc_live_output_check(const char *url, struct sc_live_output_kind *out, sc_err *err)
 {
     const struct sc_output_kind *kind;
-    return sc_output_kind_find(&kind, url, err);
+    int ret = sc_output_kind_find(&kind, url, err);
+    if (ret < 0)
+        return ret;
+    *out = (struct sc_live_output_kind){.network = kind->network,
+                                        .cues = kind->ops == &sc_sink_hls};
+    return SC_OK;
 }
 
 bool sc_output_holds(const enum AVCodecID *ids, enum AVCodecID id)

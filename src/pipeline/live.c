@@ -1,7 +1,6 @@
 #include "pipeline/live.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -179,7 +178,7 @@ static int add_encoder(struct sc_live *live, struct tip *tip, sc_err *err)
     const struct sc_live_params *p = &live->params;
     bool sized = false;
     for (int i = 0; i < live->output_count; i++)
-        sized |= sc_live_is_net(p->outputs[i]);
+        sized |= live->kinds[i].network;
     const struct sc_stage_encode_params params = {.codec = p->codec,
                                                   .preset = p->preset,
                                                   .bitrate = p->bitrate,
@@ -192,27 +191,20 @@ static int add_encoder(struct sc_live *live, struct tip *tip, sc_err *err)
     return ret < 0 ? ret : extend(live, tip, encode, true, err);
 }
 
-static bool is_hls(const char *url)
-{
-    size_t len = strlen(url);
-    return len > 5 && !strcmp(url + len - 5, ".m3u8");
-}
-
 static int add_output(struct sc_live *live, int number, struct tip picture, struct tip sound,
                       struct tip found, sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
-    const char *url = p->outputs[number];
-    bool net = sc_live_is_net(url);
+    const struct sc_live_output_kind *kind = &live->kinds[number];
     char name[24];
     snprintf(name, sizeof(name), "output-%d", number + 1);
-    const struct sc_stage_output_params params = {.url = url,
+    const struct sc_stage_output_params params = {.url = p->outputs[number],
                                                   .name = name,
-                                                  .lossless = !net && !live->timed,
+                                                  .lossless = !kind->network && !live->timed,
                                                   .facts = &live->facts,
                                                   .monitor = &live->monitors[number],
                                                   .log = live->log,
-                                                  .cues = p->model.batcher && is_hls(url),
+                                                  .cues = p->model.batcher && kind->cues,
                                                   .model = p->model.name,
                                                   .labels = p->model.labels,
                                                   .label_count = p->model.classes,

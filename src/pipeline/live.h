@@ -1,7 +1,7 @@
 // A live stream as a whole: a source, what is done to its pictures, and where they go.
 //
-//   input -> decode -> pace -> detect -> track -> camera -> render -> encode -> outputs
-//       \--------- sound, as it came ----------------------------------------/
+//   input -> pace -> decode -> detect -> track -> camera -> render -> encode -> outputs
+//              \-- sound, as it came ---------------------------------------/
 //                                   \-> lines        render -> viewers (MJPEG)
 //
 // Made of stages (pipeline/graph.h) by what the parameters ask for; what is not asked for is not there.
@@ -92,8 +92,9 @@ struct sc_live_params {
 typedef struct sc_live sc_live;
 
 // Checks everything that can be known without the source. SC_EARG (err names the field: "input",
-// "outputs", "camera", "size", ..), SC_EUNSUPPORTED, SC_EDENIED and others for a file that cannot be
-// written. On failure *plive is NULL. Does not wait for the source.
+// "outputs", "camera", "width", .., or "url"), SC_EUNSUPPORTED, SC_EDENIED and others where `lines` cannot
+// be written. On failure *plive is NULL. Does not wait for the source; outputs are opened with the first
+// picture, and what fails then is their state.
 int sc_live_open(sc_live **plive, const struct sc_live_params *params, sc_err *err);
 
 // Ends it early but well: what is encoded is written. Returns at once.

@@ -15,8 +15,9 @@ struct sc_live {
     char *texts[16 + SC_LIVE_OUTPUTS];
     int text_count;
     int output_count;
-    bool timed; // keeps the source's time
-    bool paced; // by us
+    struct sc_live_output_kind kinds[SC_LIVE_OUTPUTS]; // of the outputs
+    bool timed;                                        // keeps the source's time
+    bool paced;                                        // by us
     double threshold;
     struct sc_camera_params camera;
     int camera_classes[SC_CAMERA_CLASSES], camera_leads[SC_CAMERA_CLASSES];
@@ -42,5 +43,3 @@ struct sc_live {
 
 // Copies params and works out what follows from them alone. SC_EARG: err names the field.
 int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc_err *err);
-// Not a file: the stream has no time to wait for it.
-bool sc_live_is_net(const char *url);

@@ -1,5 +1,4 @@
 // What a stream is asked to be: checks, and what follows.
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -140,7 +139,8 @@ static int settle_camera(struct sc_live *live, sc_err *err)
 
 // --- the rest ---------------------------------------------------------------------------------
 
-bool sc_live_is_net(const char *url)
+// Sources that cannot be made to wait. What comes over HTTP can, as a file can.
+static bool sets_the_pace(const char *url)
 {
     static const char *const schemes[] = {"rtmp", "rtmps", "rtsp", "rtsps", "srt", "udp"};
     const char *end = strstr(url, "://");
@@ -187,12 +187,12 @@ static int check(const struct sc_live_params *p, sc_err *err)
 }
 
 // What would fail later, but for good.
-static int check_outputs(const struct sc_live_params *p, sc_err *err)
+static int check_outputs(struct sc_live *live, const struct sc_live_params *p, sc_err *err)
 {
     const AVCodec *codec;
     for (int i = 0; i < SC_LIVE_OUTPUTS && p->outputs[i]; i++) {
         sc_err why = {0};
-        int ret = sc_live_output_check(p->outputs[i], &why);
+        int ret = sc_live_output_check(p->outputs[i], &live->kinds[i], &why);
         if (ret < 0)
             return sc_fail_field(err, ret, "outputs", "%s", sc_err_text(&why, ret));
     }
@@ -204,7 +204,7 @@ int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc
     struct sc_live_params *p = &live->params;
     int ret = check(params, err);
     if (ret >= 0)
-        ret = check_outputs(params, err);
+        ret = check_outputs(live, params, err);
     if (ret < 0)
         return ret;
     *p = *params;
@@ -217,13 +217,13 @@ int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc
     p->trace_path = keep(live, params->trace_path);
     bool net = false;
     while (live->output_count < SC_LIVE_OUTPUTS && params->outputs[live->output_count]) {
-        const char *url = params->outputs[live->output_count];
-        p->outputs[live->output_count++] = keep(live, url);
-        net |= sc_live_is_net(url);
+        net |= live->kinds[live->output_count].network;
+        p->outputs[live->output_count] = keep(live, params->outputs[live->output_count]);
+        live->output_count++;
     }
-    bool from_net = sc_live_is_net(p->input.url);
-    live->timed = p->realtime || p->viewers || net || from_net;
-    live->paced = live->timed && !from_net;
+    bool pushed = sets_the_pace(p->input.url);
+    live->timed = p->realtime || p->viewers || net || pushed;
+    live->paced = live->timed && !pushed;
     p->input.low_latency = live->timed;
     live->threshold = p->threshold > 0 ? p->threshold : p->model.threshold;
     if (!p->delay_ns)
