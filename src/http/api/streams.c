@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "http/api/endpoints.h"
 #include "http/api/model.h"
+#include "http/api/video.h"
 
 // --- making -------------------------------------------------------------------------------
 
@@ -122,10 +123,8 @@ static void list(sc_request *req)
 }
 
 static const sc_param list_params[] = {
-    {"limit", SC_IN_QUERY, SC_PARAM_INT, 1, SC_STREAMS_LIST, .value = "100",
-     .help = "at most so many"},
-    {"cursor", SC_IN_QUERY, SC_PARAM_STRING, .max = 64, .value = "",
-     .help = "`next` of the page before"},
+    SC_ROW_LIMIT(SC_STREAMS_LIST),
+    SC_ROW_CURSOR,
     {0},
 };
 static const sc_response_row list_responses[] = {

@@ -33,6 +33,17 @@ void sc_api_problem_print(sc_str *out, int ret, const sc_err *err);
         .name = "id", .in = SC_IN_PATH, .type = SC_PARAM_STRING, .max = 255, .required = true, \
         .help = "the video, [A-Za-z0-9_-]{1,64}"                                               \
     }
+// Of lists that are paged.
+#define SC_ROW_LIMIT(most)                                                                     \
+    {                                                                                          \
+        .name = "limit", .in = SC_IN_QUERY, .type = SC_PARAM_INT, .min = 1, .max = (most),     \
+        .value = "100", .help = "at most so many"                                              \
+    }
+#define SC_ROW_CURSOR                                                                          \
+    {                                                                                          \
+        .name = "cursor", .in = SC_IN_QUERY, .type = SC_PARAM_STRING, .max = 64, .value = "",  \
+        .help = "`next` of the page before"                                                    \
+    }
 #define SC_ROW_W                                                                               \
     {                                                                                          \
         .name = "w", .type = SC_PARAM_INT, .min = 1, .max = SC_PICTURE_MAX_SIDE,               \

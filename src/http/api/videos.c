@@ -37,10 +37,8 @@ static void list(sc_request *req)
 }
 
 static const sc_param list_params[] = {
-    {"limit", SC_IN_QUERY, SC_PARAM_INT, 1, LIST_MAX, .value = "100",
-     .help = "at most so many"},
-    {"cursor", SC_IN_QUERY, SC_PARAM_STRING, .max = 64, .value = "",
-     .help = "`next` of the page before"},
+    SC_ROW_LIMIT(LIST_MAX),
+    SC_ROW_CURSOR,
     {0},
 };
 static const sc_response_row list_responses[] = {
