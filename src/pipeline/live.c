@@ -105,7 +105,10 @@ static int add_detection(struct sc_live *live, struct tip *tip, sc_err *err)
                                                   .figures = &live->detection,
                                                   .log = live->log};
     const struct sc_stage_track_params track = {.track = p->track,
-                                                .tracker.kind = p->tracker,
+                                                .tracker = {.kind = p->tracker,
+                                                            .high = live->threshold,
+                                                            .fresh = live->threshold},
+                                                .threshold = live->threshold,
                                                 .repeat_ns = SC_NS_PER_S / 2,
                                                 .figures = &live->tracking,
                                                 .log = live->log};

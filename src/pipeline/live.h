@@ -25,6 +25,7 @@
 #include "base/pool.h"
 #include "media/live_input.h"
 #include "media/live_output.h"
+#include "media/packet.h"
 #include "pipeline/choice.h"
 #include "pipeline/graph.h"
 #include "vision/camera.h"
@@ -33,6 +34,18 @@
 typedef struct sc_batcher sc_batcher; // vision/batcher.h
 
 #define SC_LIVE_OUTPUTS 8 // at most
+#define SC_LIVE_RUNGS   4 // at most
+
+// One encoding of the stream's pictures for many viewers (sc_live_tap). Nothing is encoded while nobody
+// taps it. Zero in width, height, fps: the picture's that is shown; both sides are brought down in shape,
+// never up. What is given out can be decoded from each keyframe on (parameter sets in band), each
+// picture is one packet, and nothing is held back.
+struct sc_live_rung {
+    enum sc_live_codec { SC_LIVE_H264, SC_LIVE_VP8 } codec; // H.264: constrained baseline
+    int width, height;                                      // at most
+    double fps;                                             // at most
+    int64_t bitrate;                                        // bits a second; 0 = by size
+};
 
 // A model, ready to run; everything outlives the stream.
 struct sc_live_model {
@@ -81,7 +94,9 @@ struct sc_live_params {
     int64_t delay_ns; // a picture waits for its detections so long; 0 = 200 ms
     bool viewers;     // sc_live_view() may be called
     int quality;      // of the viewers' JPEG; 0 = 85
-    sc_pool *pool;    // of the stages; NULL = one of its own
+    struct sc_live_rung rungs[SC_LIVE_RUNGS]; // for sc_live_tap()
+    int rung_count;
+    sc_pool *pool; // of the stages; NULL = one of its own
     const char *trace_path;
     sc_log *log;
     // Called once, on a thread of the stream, when it has ended. It may signal, and calls nothing here.
@@ -168,3 +183,45 @@ int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
                  sc_err *err);
 // No call afterwards. Before the stream is closed; NULL and &NULL allowed. Not from take().
 void sc_live_unview(sc_live_viewer **pviewer);
+
+// --- encoded pictures for many ----------------------------------------------------------------
+
+typedef struct sc_live_tap sc_live_tap;
+
+// An encoded picture of a rung. Borrowed for the call; packet and found may be referenced.
+struct sc_live_sample {
+    sc_packet *packet; // Annex B or a VP8 frame; packet->key: decoding can start here
+    int width, height; // of it
+    sc_detections *
+        found; // in it, or where tracks are expected; boxes in source_width x source_height; may be NULL
+    int source_width, source_height;
+    bool detected;      // `found` is the model's answer for this very picture
+    int64_t n;          // the frame's number in the stream
+    int64_t pts_ns;     // on the stream's clock
+    int64_t arrival_ns; // sc_clock_now() when it came to the stream
+    int64_t encoded_ns; // when it was encoded
+};
+
+// Each encoded picture of a rung. As sc_live_view(): take() runs on a thread of the stream, must not block
+// and calls nothing of the stream but sc_live_want_key(); sample NULL: the stream has ended, the last call.
+// The first picture that is given is a keyframe, which is asked for. SC_EARG: there is no such rung.
+int sc_live_tap_open(sc_live *live, int rung, sc_live_tap **ptap,
+                     void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
+                     sc_err *err);
+// No call afterwards. Before the stream is closed; NULL and &NULL allowed. Not from take().
+void sc_live_tap_close(sc_live_tap **ptap);
+// The rung's next picture is a keyframe, but not more than one in half a second. Any thread, also from
+// take(). Nothing where the rung is not encoded.
+void sc_live_want_key(sc_live_tap *tap);
+// The rung's bitrate from the next picture on, SC_EUNSUPPORTED where the encoder cannot. Any thread.
+int sc_live_set_bitrate(sc_live_tap *tap, int64_t bitrate);
+
+struct sc_live_rung_figures {
+    int taps;
+    int width, height;             // 0 = never encoded
+    int64_t bitrate;               // wanted
+    int64_t pictures, keys, bytes; // so far
+    double busy;                   // share of a core over the last two seconds
+};
+// SC_EARG: there is no such rung.
+int sc_live_rung_get(sc_live *live, int rung, struct sc_live_rung_figures *figures);

@@ -1,0 +1,92 @@
+// WebRTC as users meet it: sessions by name, on streams by name.
+//
+// A session is a viewer of a stream (WHEP) or a stream's source (WHIP). It is named by an unguessable word, ends
+// when it is deleted, when the other side goes, or when its stream ends, and is forgotten then.
+//
+// Stored videos are watched through streams that exist only as long as somebody watches: the same
+// video asked for in the same way is the same stream.
+//
+// Thread-safety: Safe, except that close comes last.
+#pragma once
+
+#include <jansson.h>
+
+#include "app/streams.h"
+
+typedef struct sc_webrtc sc_webrtc;
+
+// What sc_options_get(options, &sc_webrtc_options) points to.
+struct sc_webrtc_settings {
+    bool on;                // webrtc
+    int64_t viewers;        // webrtc-viewers: in total
+    int64_t stream_viewers; // webrtc-stream-viewers: of one stream
+    char *ports;            // webrtc-ports: "40000-40100"; "" = any
+    char *
+        ice; // webrtc-ice: STUN and TURN servers, by spaces: "stun:host:port turn:user:password@host:port"
+    int64_t linger; // webrtc-linger: seconds that a video's stream outlives its last viewer
+    char *rungs;    // webrtc-rungs: "auto", or sizes and rates: "720:2.5M 360:600k"
+};
+extern const sc_option_group sc_webrtc_options;
+
+struct sc_webrtc_params {
+    const struct sc_webrtc_settings *settings; // borrowed, as all that follows
+    sc_log *log;
+    sc_metrics *metrics;
+    sc_streams *streams;
+    sc_videos *videos;
+};
+// GStreamer is loaded in the background; where it is missing, watching fails with what to install.
+int sc_webrtc_open(sc_webrtc **pwebrtc, const struct sc_webrtc_params *params, sc_err *err);
+void sc_webrtc_stop(
+    sc_webrtc *webrtc); // no new sessions, all end. Idempotent, never blocks for long
+void sc_webrtc_close(sc_webrtc **pwebrtc);
+
+struct sc_webrtc_answer {
+    char session[33]; // for the Location
+    char etag[17];    // without quotes
+    char *sdp;        // to free()
+};
+void sc_webrtc_answer_release(struct sc_webrtc_answer *answer);
+
+// Both block while candidates are gathered, five seconds at most.
+// SC_EARG: malformed SDP (400). SC_EUNSUPPORTED: SDP that cannot be served (422). SC_ENOTFOUND: no such
+// stream. SC_EAGAIN: it does not run, err says why (409). SC_EBUSY: too many viewers (503). SC_EEXISTS: the stream
+// has a source already, or takes none (409). SC_EUNSUPPORTED with field "webrtc": WebRTC is off or GStreamer is missing (501). SC_ETIMEOUT.
+int sc_webrtc_watch(sc_webrtc *webrtc, const char *stream, const char *offer, size_t size,
+                    struct sc_webrtc_answer *answer, sc_err *err);
+int sc_webrtc_publish(sc_webrtc *webrtc, const char *stream, const char *offer, size_t size,
+                      struct sc_webrtc_answer *answer, sc_err *err);
+
+// A fragment of candidates, or an ICE restart (etag "*"). etag: what If-Match says, without quotes.
+// *answer is NULL (204), or the fragment of a restart, to free(), with etag_out set (200). May block, briefly.
+// SC_ENOTFOUND: no such session of that stream. SC_ESTALE: another etag (412). SC_EARG: malformed (400).
+// SC_EUNSUPPORTED: the restart failed, the session goes on (422).
+int sc_webrtc_trickle(sc_webrtc *webrtc, const char *stream, const char *session,
+                      const char *etag, const char *fragment, size_t size, char **answer,
+                      char etag_out[17], sc_err *err);
+// SC_ENOTFOUND.
+int sc_webrtc_end(sc_webrtc *webrtc, const char *stream, const char *session);
+
+// Link headers for the ICE servers, NULL-terminated: "<stun:host:port>; rel=\"ice-server\"". Immutable.
+const char *const *sc_webrtc_links(const sc_webrtc *webrtc);
+
+// POST /api/webrtc/start: makes or joins the stream of a stored video. spec: {"video_id", "fps", "width",
+// "height", "inference_enabled", "bitrate", "quality", "model"}. The stream's id. err has the field. SC_EARG,
+// SC_ENOTFOUND (video), and what sc_streams_add() gives.
+int sc_webrtc_start(sc_webrtc *webrtc, const json_t *spec, char id[65], sc_err *err);
+
+// Viewers of a stream, for its stats: an array of
+//   {"session": first 6 letters, "state", "remote", "rung", "width", "height", "bitrate" (estimate), "sent" (bits a
+//    second), "loss", "rtt_ms", "queue_ms", "dropped", "nacks", "plis", "seconds"}
+// A new reference; empty where there are none.
+json_t *sc_webrtc_viewers_json(sc_webrtc *webrtc, const char *stream);
+
+struct sc_webrtc_info {
+    bool available;
+    char reason[200]; // why not
+    int viewers, publishers;
+    int64_t sessions; // so far
+    int left_behind;
+    char version[64];
+};
+void sc_webrtc_get_info(sc_webrtc *webrtc, struct sc_webrtc_info *info);

@@ -1,0 +1,72 @@
+// The viewers of one stream: one encoding of each rung for all of them.
+//
+//   live stream -> rungs (encoded only while somebody is on them) -> hub -> a peer each
+//
+// A viewer is put on a rung, follows its ladder (rtc/ladder.h), and changes at a keyframe of the new rung, with RTP
+// time going on. Keyframes are wished for when somebody joins, changes, or lost too much; the stream makes one of
+// wishes within half a second. The rate of a rung is moved within its bounds by the best of its viewers.
+// Who is gone is reported once, and is removed by whoever owns it.
+//
+// Detections go to each viewer's data channel as JSON, one message a picture:
+//   {"rtp":123456,"n":42,"t":1.4,"width":1280,"height":720,"detected":true,"detections":[{..}, ..]}
+// rtp is the timestamp of the picture (requestVideoFrameCallback's rtpTimestamp), the rest as everywhere.
+//
+// Thread-safety: Safe, except that close comes last.
+#pragma once
+
+#include "base/error.h"
+#include "base/log.h"
+#include "pipeline/live.h"
+#include "rtc/estimate.h"
+#include "rtc/peer.h"
+
+typedef struct sc_rtc_hub sc_rtc_hub;
+typedef struct sc_rtc_viewer sc_rtc_viewer;
+
+// Where encoded pictures come from: a live stream, or a script in tests. As the functions of pipeline/live.h.
+struct sc_rtc_source {
+    int (*tap)(void *arg, int rung, sc_live_tap **ptap,
+               void (*take)(void *arg, const struct sc_live_sample *sample), void *take_arg,
+               sc_err *err);
+    void (*untap)(sc_live_tap **ptap);
+    void (*want_key)(sc_live_tap *tap);
+    int (*set_bitrate)(sc_live_tap *tap, int64_t bitrate);
+    void *arg;
+};
+
+struct sc_rtc_hub_params {
+    sc_rtc *rtc;                        // outlives the hub, as the rest
+    const struct sc_rtc_source *source; // copied
+    const struct sc_live_rung *rungs;   // copied; the highest first, VP8 last
+    int rung_count;
+    const char *const *labels; // of detections; NULL = numbers
+    int label_count;
+    double threshold; // detections below it, and without a track, are not told
+    int most;         // viewers; 0 = no limit
+    sc_log *log;
+};
+sc_rtc_hub *sc_rtc_hub_open(const struct sc_rtc_hub_params *params); // never NULL
+// All viewers were removed.
+void sc_rtc_hub_close(sc_rtc_hub **phub);
+
+struct sc_rtc_viewer_params {
+    const sc_rtc_offer *offer;
+    // The viewer has gone by itself, or the stream has ended: once, on a thread of the hub's. Calls
+    // nothing of the hub's, signals only.
+    void (*on_gone)(void *arg, const char *reason);
+    void *arg;
+};
+// Blocks as sc_rtc_peer_open(). SC_EBUSY: as many viewers as there may be. SC_EUNSUPPORTED: no codec in common.
+int sc_rtc_hub_add(sc_rtc_hub *hub, sc_rtc_viewer **pviewer, char **answer,
+                   const struct sc_rtc_viewer_params *params, sc_err *err);
+void sc_rtc_hub_remove(sc_rtc_viewer **pviewer); // NULL and &NULL allowed. Not from a callback
+sc_rtc_peer *sc_rtc_viewer_peer(sc_rtc_viewer *viewer); // as long as the viewer
+
+struct sc_rtc_viewer_stats {
+    struct sc_rtc_peer_stats peer;
+    struct sc_rtc_estimate_info link;
+    int rung, switches;
+    bool starved;
+};
+void sc_rtc_viewer_get_stats(sc_rtc_viewer *viewer, struct sc_rtc_viewer_stats *stats);
+int sc_rtc_hub_viewers(sc_rtc_hub *hub); // how many there are
