@@ -190,12 +190,14 @@ typedef struct sc_live_tap sc_live_tap;
 
 // An encoded picture of a rung. Borrowed for the call; packet and found may be referenced.
 struct sc_live_sample {
-    sc_packet *packet; // Annex B or a VP8 frame; packet->key: decoding can start here
-    int width, height; // of it
-    sc_detections *
-        found; // in it, or where tracks are expected; boxes in source_width x source_height; may be NULL
-    int source_width, source_height;
-    bool detected;      // `found` is the model's answer for this very picture
+    sc_packet *packet;    // Annex B or a VP8 frame; packet->key: decoding can start here
+    int width, height;    // of it
+    sc_detections *found; // in it, or where tracks are expected; may be NULL
+    int source_width, source_height; // that boxes are in
+    bool detected;                   // `found` is the model's answer for this very picture
+    const struct sc_live_model
+        *model;         // of the stream; its batcher is NULL where nothing is detected
+    double threshold;   // items below it, and without a track, are not to be shown
     int64_t n;          // the frame's number in the stream
     int64_t pts_ns;     // on the stream's clock
     int64_t arrival_ns; // sc_clock_now() when it came to the stream

@@ -8,8 +8,11 @@
 // Who is gone is reported once, and is removed by whoever owns it.
 //
 // Detections go to each viewer's data channel as JSON, one message a picture:
-//   {"rtp":123456,"n":42,"t":1.4,"width":1280,"height":720,"detected":true,"detections":[{..}, ..]}
-// rtp is the timestamp of the picture (requestVideoFrameCallback's rtpTimestamp), the rest as everywhere.
+//   {"rtp":123456,"n":42,"t":1.4,"age_ms":12.5,"width":1280,"height":720,"detected":true,"detections":[{..}, ..]}
+// rtp is the timestamp of the picture (requestVideoFrameCallback's rtpTimestamp), age_ms how long it was in the
+// server, the rest as everywhere.
+//
+// When the stream starts anew, viewers stay: they see its first keyframe next.
 //
 // Thread-safety: Safe, except that close comes last.
 #pragma once
@@ -39,20 +42,23 @@ struct sc_rtc_hub_params {
     const struct sc_rtc_source *source; // copied
     const struct sc_live_rung *rungs;   // copied; the highest first, VP8 last
     int rung_count;
-    const char *const *labels; // of detections; NULL = numbers
-    int label_count;
-    double threshold; // detections below it, and without a track, are not told
-    int most;         // viewers; 0 = no limit
+    int most; // viewers; 0 = no limit
+    // There is something for sc_rtc_hub_step() to do. Any thread; signals only.
+    void (*wake)(void *arg);
+    void *arg;
     sc_log *log;
 };
 sc_rtc_hub *sc_rtc_hub_open(const struct sc_rtc_hub_params *params); // never NULL
 // All viewers were removed.
 void sc_rtc_hub_close(sc_rtc_hub **phub);
 
+// Opens and closes taps, changes bitrates, tells who has gone. To be called after wake() and five times a
+// second while there are viewers, by one thread at a time. Does not block for long.
+void sc_rtc_hub_step(sc_rtc_hub *hub);
+
 struct sc_rtc_viewer_params {
     const sc_rtc_offer *offer;
-    // The viewer has gone by itself, or the stream has ended: once, on a thread of the hub's. Calls
-    // nothing of the hub's, signals only.
+    // The viewer has gone by itself: once, from sc_rtc_hub_step().
     void (*on_gone)(void *arg, const char *reason);
     void *arg;
 };
