@@ -28,20 +28,26 @@ struct sc_encoder_params {
     AVRational time_base;     // ticks that the encoder counts in; 0/x = 1/90000
     AVRational sample_aspect; // 0/x = like's, or 1/1 where the size is another
     const char *codec;        // libavcodec's name; NULL = "libx264"
-    const char *preset;       // of x264, x265, SVT-AV1; NULL = one that suits
+    const char *preset;  // of x264, x265, SVT-AV1; libvpx's cpu-used; NULL = one that suits
     const char *profile; // of x264, x265: "baseline", "main", ..; NULL = the encoder's choice
+    int level;           // of x264, times ten: 31; 0 = by the rest
     int64_t bitrate;     // bits a second on average; 0 = constant quality (crf)
     int64_t max_bitrate; // at most, over the buffer; 0 = none, but live: = bitrate
     int buffer_ms;       // of the rate control, at max_bitrate; 0 = 1000
     int crf;             // constant quality, 1..63; 0 = 23. Encoders without one ignore it
     int gop;             // frames between keyframes at most; 0 = two seconds live, else the
                          // encoder's choice
-    int bframes;       // in a row at most; 0 = none live, else the encoder's choice; < 0 = none
-    int threads;       // 0 = the encoder's choice (the cores); 1 = one slice a picture
-    bool in_band;      // parameter sets in the packets instead of the extradata
-    bool live;         // nothing is held back: a picture in, its packet out
+    int bframes;  // in a row at most; 0 = none live, else the encoder's choice; < 0 = none
+    int threads;  // 0 = the encoder's choice (the cores); 1 = one slice a picture
+    bool steady;  // keyframes by gop and by wish only, none where the scene changes
+    bool in_band; // parameter sets in the packets instead of the extradata
+    bool live;    // nothing is held back: a picture in, its packet out
+    bool narrow;  // live: limited range, whatever `like` has: some players know nothing else
     bool reproducible; // the same input gives the same bytes
 };
+
+// Bits a second that make decent live pictures of that size with H.264; fps 0 = 30.
+int64_t sc_encoder_suiting_bitrate(int width, int height, double fps);
 
 // SC_EUNSUPPORTED: there is no encoder of that name; err says so.
 int sc_encoder_find(const AVCodec **pcodec, const char *name, sc_err *err);

@@ -24,11 +24,16 @@ static const struct sc_encoder_codec codecs[] = {
     {
         .name = "libvpx",
         .alias = "vp8",
-        .live = {"deadline", "realtime", "cpu-used", "8", "lag-in-frames", "0"},
+        .preset_option = "cpu-used",
+        .even = true,
+        .live = {"deadline", "realtime", "cpu-used", "8", "lag-in-frames", "0",
+                 // A lost picture spoils less; keyframes of no more than four pictures' bits.
+                 "error-resilient", "default", "max-intra-rate", "400"},
     },
     {
         .name = "libvpx-vp9",
         .alias = "vp9",
+        .preset_option = "cpu-used",
         .live = {"deadline", "realtime", "cpu-used", "8", "lag-in-frames", "0", "row-mt", "1"},
     },
     {

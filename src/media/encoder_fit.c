@@ -148,8 +148,10 @@ static int convert(struct SwsContext **psws, const AVCodecContext *encoder,
 int sc_encoder_fit(struct SwsContext **psws, const AVCodecContext *encoder,
                    const AVFrame *frame, AVRational sample_aspect, AVFrame *out)
 {
+    bool wide = frame->color_range == AVCOL_RANGE_JPEG;
+    bool other_range = wide && encoder->color_range == AVCOL_RANGE_MPEG;
     if (frame->format != (int)encoder->pix_fmt || frame->width != encoder->width ||
-        frame->height != encoder->height)
+        frame->height != encoder->height || other_range)
         return convert(psws, encoder, frame, sample_aspect, out);
     return av_frame_ref(out, frame) < 0 ? SC_ENOMEM : SC_OK;
 }

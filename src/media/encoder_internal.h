@@ -11,11 +11,13 @@
 // --- codecs: what libavcodec's encoders call the same things
 
 struct sc_encoder_codec {
-    const char *name, *alias; // libavcodec's; what people say
-    const char *preset;       // the default where it has such
-    bool sets_bitrate;        // while it runs
+    const char *name, *alias;  // libavcodec's; what people say
+    const char *preset;        // the default where it has such
+    const char *preset_option; // what it calls that; NULL = "preset"
+    bool sets_bitrate;         // while it runs
+    bool even;                 // live: asked for its bitrate as the least one, too, it keeps it
     // Private options in pairs, ended by NULL; those it does not know are skipped.
-    const char *always[5], *live[9];
+    const char *always[5], *live[13];
 };
 
 // The row of that name or alias, NULL for encoders that are used as they are.

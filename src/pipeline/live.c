@@ -15,6 +15,7 @@
 #include "pipeline/stage_input.h"
 #include "pipeline/stage_lines.h"
 #include "pipeline/stage_render.h"
+#include "pipeline/stage_rung.h"
 #include "pipeline/stage_track.h"
 
 // The end of the graph so far, to which the next stage is linked.
@@ -104,14 +105,13 @@ static int add_detection(struct sc_live *live, struct tip *tip, sc_err *err)
                                                   .delay_ns = p->delay_ns,
                                                   .figures = &live->detection,
                                                   .log = live->log};
-    const struct sc_stage_track_params track = {.track = p->track,
-                                                .tracker = {.kind = p->tracker,
-                                                            .high = live->threshold,
-                                                            .fresh = live->threshold},
-                                                .threshold = live->threshold,
-                                                .repeat_ns = SC_NS_PER_S / 2,
-                                                .figures = &live->tracking,
-                                                .log = live->log};
+    const struct sc_stage_track_params track = {
+        .track = p->track,
+        .tracker = {.kind = p->tracker, .high = live->threshold, .fresh = live->threshold},
+        .threshold = live->threshold,
+        .repeat_ns = SC_NS_PER_S / 2,
+        .figures = &live->tracking,
+        .log = live->log};
     sc_stage *stage;
     int ret = sc_stage_detect_add(live->graph, NULL, &detect, &stage, err);
     if (ret >= 0)
@@ -176,6 +176,24 @@ static int add_viewers(struct sc_live *live, struct tip tip, sc_err *err)
     return ret < 0 ? ret : join(live, tip, viewers, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
 }
 
+static int add_rung(struct sc_live *live, int number, struct tip tip, sc_err *err)
+{
+    const struct sc_live_params *p = &live->params;
+    char name[24];
+    snprintf(name, sizeof(name), "rung-%d", number + 1);
+    const struct sc_stage_rung_params params = {
+        .name = name,
+        .wanted = p->rungs[number],
+        .rung = live->rungs[number] = sc_rung_new(),
+        .fps = p->fps,
+        .facts = &live->facts,
+        .counts = !number && !live->output_count && !p->viewers,
+    };
+    sc_stage *stage;
+    int ret = sc_stage_rung_add(live->graph, &params, &stage, err);
+    return ret < 0 ? ret : join(live, tip, stage, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
+}
+
 static int add_encoder(struct sc_live *live, struct tip *tip, sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
@@ -236,11 +254,13 @@ static int build(struct sc_live *live, sc_err *err)
     found = picture;
     if (ret >= 0)
         ret = add_lines(live, found, err);
-    if (ret < 0 || (!live->output_count && !live->params.viewers))
+    if (ret < 0 || (!live->output_count && !live->params.viewers && !live->params.rung_count))
         return ret;
     ret = add_picture(live, &picture, err);
     if (ret >= 0)
         ret = add_viewers(live, picture, err);
+    for (int i = 0; ret >= 0 && i < live->params.rung_count; i++)
+        ret = add_rung(live, i, picture, err);
     if (ret >= 0 && live->output_count)
         ret = add_encoder(live, &picture, err);
     for (int i = 0; ret >= 0 && i < live->output_count; i++)
@@ -283,6 +303,8 @@ static void on_end(void *arg, int ret, const sc_err *err)
     live->err = why;
     pthread_mutex_unlock(&live->lock);
     sc_viewers_end(&live->viewers);
+    for (int i = 0; i < live->params.rung_count; i++)
+        sc_rung_end(live->rungs[i]);
     if (live->params.on_end)
         live->params.on_end(live->params.arg);
 }
@@ -354,6 +376,8 @@ void sc_live_close(sc_live **plive)
     for (int i = 0; i < live->text_count; i++)
         free(live->texts[i]);
     sc_viewers_release(&live->viewers);
+    for (int i = 0; i < SC_LIVE_RUNGS; i++)
+        sc_rung_unref(&live->rungs[i]);
     sc_live_facts_release(&live->facts);
     sc_cancel_free(&live->stop);
     pthread_mutex_destroy(&live->lock);
@@ -368,5 +392,33 @@ int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
     if (!live->params.viewers)
         return sc_fail(err, SC_EUNSUPPORTED, "this stream is not made for viewers");
     sc_viewers_add(&live->viewers, pviewer, take, arg);
+    return SC_OK;
+}
+
+// --- taps -------------------------------------------------------------------------------------
+
+static bool has_rung(const struct sc_live *live, int rung)
+{
+    return rung >= 0 && rung < live->params.rung_count;
+}
+
+int sc_live_tap_open(sc_live *live, int rung, sc_live_tap **ptap,
+                     void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
+                     sc_err *err)
+{
+    *ptap = NULL;
+    if (!has_rung(live, rung))
+        return sc_fail_field(err, SC_EARG, "rung", "this stream has %d rungs",
+                             live->params.rung_count);
+    sc_rung_add(live->rungs[rung], ptap, take, arg);
+    return SC_OK;
+}
+
+int sc_live_rung_get(sc_live *live, int rung, struct sc_live_rung_figures *figures)
+{
+    *figures = (struct sc_live_rung_figures){0};
+    if (!has_rung(live, rung))
+        return SC_EARG;
+    sc_rung_get(live->rungs[rung], figures);
     return SC_OK;
 }

@@ -2,7 +2,7 @@
 //
 //   input -> pace -> decode -> detect -> track -> camera -> render -> encode -> outputs
 //              \-- sound, as it came ---------------------------------------/
-//                                   \-> lines        render -> viewers (MJPEG)
+//                                   \-> lines        render -> viewers (MJPEG), rungs
 //
 // Made of stages (pipeline/graph.h) by what the parameters ask for; what is not asked for is not there.
 // The source comes back and the outputs come back on their own; the stream ends when a file ends, when
@@ -33,13 +33,17 @@
 
 typedef struct sc_batcher sc_batcher; // vision/batcher.h
 
-#define SC_LIVE_OUTPUTS 8 // at most
-#define SC_LIVE_RUNGS   4 // at most
+#define SC_LIVE_OUTPUTS     8 // at most
+#define SC_LIVE_RUNGS       4 // at most
+
+#define SC_LIVE_BITRATE_MIN 10000 // bits a second
+#define SC_LIVE_BITRATE_MAX 1000000000
 
 // One encoding of the stream's pictures for many viewers (sc_live_tap). Nothing is encoded while nobody
 // taps it. Zero in width, height, fps: the picture's that is shown; both sides are brought down in shape,
-// never up. What is given out can be decoded from each keyframe on (parameter sets in band), each
-// picture is one packet, and nothing is held back.
+// never up; samples are square. What is given out can be decoded from each keyframe on (parameter sets in
+// band), each picture is one packet, and nothing is held back. Pictures that come while one is encoded
+// are left out, but for the last.
 struct sc_live_rung {
     enum sc_live_codec { SC_LIVE_H264, SC_LIVE_VP8 } codec; // H.264: constrained baseline
     int width, height;                                      // at most
@@ -190,13 +194,15 @@ typedef struct sc_live_tap sc_live_tap;
 
 // An encoded picture of a rung. Borrowed for the call; packet and found may be referenced.
 struct sc_live_sample {
-    sc_packet *packet;    // Annex B or a VP8 frame; packet->key: decoding can start here
-    int width, height;    // of it
-    sc_detections *found; // in it, or where tracks are expected; may be NULL
-    int source_width, source_height; // that boxes are in
-    bool detected;                   // `found` is the model's answer for this very picture
-    const struct sc_live_model
-        *model;         // of the stream; its batcher is NULL where nothing is detected
+    sc_packet *packet; // Annex B or a VP8 frame; packet->key: decoding can start here
+    int width, height; // of it
+    // What is in it, or where tracks are expected; what a camera does not show is left out. NULL = nothing
+    // known.
+    sc_detections *found;
+    // The picture that the boxes are in: what is shown, before it was brought down to this rung.
+    int source_width, source_height;
+    bool detected;                     // `found` is the model's answer for this very picture
+    const struct sc_live_model *model; // the stream's; without a batcher nothing is detected
     double threshold;   // items below it, and without a track, are not to be shown
     int64_t n;          // the frame's number in the stream
     int64_t pts_ns;     // on the stream's clock
@@ -205,17 +211,20 @@ struct sc_live_sample {
 };
 
 // Each encoded picture of a rung. As sc_live_view(): take() runs on a thread of the stream, must not block
-// and calls nothing of the stream but sc_live_want_key(); sample NULL: the stream has ended, the last call.
-// The first picture that is given is a keyframe, which is asked for. SC_EARG: there is no such rung.
+// and calls nothing of the stream but sc_live_want_key() and sc_live_set_bitrate(); sample NULL: the
+// stream has ended, the last call; who comes after the end is told at once. The first picture that is given
+// is a keyframe, which is asked for. SC_EARG: there is no such rung.
 int sc_live_tap_open(sc_live *live, int rung, sc_live_tap **ptap,
                      void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
                      sc_err *err);
-// No call afterwards. Before the stream is closed; NULL and &NULL allowed. Not from take().
+// No call afterwards. Also after the stream was closed; NULL and &NULL allowed. Not from take().
 void sc_live_tap_close(sc_live_tap **ptap);
-// The rung's next picture is a keyframe, but not more than one in half a second. Any thread, also from
-// take(). Nothing where the rung is not encoded.
+// The rung's next picture is a keyframe, but not more than one in half a second: a wish that comes sooner is
+// kept for so long. Any thread, also from take(); takes no locks. Nothing after the stream's end.
 void sc_live_want_key(sc_live_tap *tap);
-// The rung's bitrate from the next picture on, SC_EUNSUPPORTED where the encoder cannot. Any thread.
+// The rung's bitrate from the next picture on, until nobody has tapped it for two seconds. With VP8 a change
+// costs a keyframe, so small ones (5 %) are not made, nor more than one in two seconds. Any thread, also
+// from take(); takes no locks. SC_EARG: outside of SC_LIVE_BITRATE_MIN..MAX.
 int sc_live_set_bitrate(sc_live_tap *tap, int64_t bitrate);
 
 struct sc_live_rung_figures {

@@ -20,10 +20,10 @@ static void advance(struct sc_rate_meter *meter, int64_t now_ns)
         meter->slot = slot;
 }
 
-void sc_rate_meter_add(struct sc_rate_meter *meter, int64_t now_ns)
+void sc_rate_meter_add(struct sc_rate_meter *meter, int64_t now_ns, int count)
 {
     advance(meter, now_ns);
-    meter->counts[meter->slot % SLOTS]++;
+    meter->counts[meter->slot % SLOTS] += count;
 }
 
 double sc_rate_meter_get(struct sc_rate_meter *meter, int64_t now_ns)
@@ -58,8 +58,17 @@ void sc_live_facts_count(struct sc_live_facts *facts, int64_t born_ns)
     int64_t now_ns = sc_clock_now();
     pthread_mutex_lock(&facts->lock);
     facts->took_ns[facts->encoded++ % SC_LIVE_LAST] = now_ns - born_ns;
-    sc_rate_meter_add(&facts->encoding, now_ns);
+    sc_rate_meter_add(&facts->encoding, now_ns, 1);
     pthread_mutex_unlock(&facts->lock);
+}
+
+void sc_live_facts_show(struct sc_live_facts *facts, int width, int height, int64_t born_ns)
+{
+    pthread_mutex_lock(&facts->lock);
+    facts->out_width = width;
+    facts->out_height = height;
+    pthread_mutex_unlock(&facts->lock);
+    sc_live_facts_count(facts, born_ns);
 }
 
 AVRational sc_live_facts_rate(struct sc_live_facts *facts)

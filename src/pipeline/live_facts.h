@@ -21,7 +21,7 @@ struct sc_rate_meter {
     int counts[8];    // a quarter of a second each, a ring
     int64_t slot;     // the current one's number since first_ns
 };
-void sc_rate_meter_add(struct sc_rate_meter *meter, int64_t now_ns);
+void sc_rate_meter_add(struct sc_rate_meter *meter, int64_t now_ns, int count);
 // A second, over about the last two.
 double sc_rate_meter_get(struct sc_rate_meter *meter, int64_t now_ns);
 
@@ -44,7 +44,7 @@ struct sc_live_facts {
     int64_t frames, damaged, thinned;
     int width, height;
     bool running; // a picture came since the source was last lost
-    // By the encoder, or where there is none, by the viewers' stage.
+    // By the encoder, or where there is none, by the viewers' stage, or the first rung's.
     AVCodecParameters *video; // what it makes
     int out_width, out_height;
     int64_t encoded;
@@ -57,6 +57,8 @@ void sc_live_facts_init(struct sc_live_facts *facts);
 void sc_live_facts_release(struct sc_live_facts *facts);
 // A picture of this age has left.
 void sc_live_facts_count(struct sc_live_facts *facts, int64_t born_ns);
+// And it is this large.
+void sc_live_facts_show(struct sc_live_facts *facts, int width, int height, int64_t born_ns);
 // Of the source; 0/1 = unknown.
 AVRational sc_live_facts_rate(struct sc_live_facts *facts);
 // Copies; NULL where the fact is not known. The caller's (avcodec_parameters_free).

@@ -4,6 +4,7 @@
 
 #include "pipeline/live.h"
 #include "pipeline/live_facts.h"
+#include "pipeline/rung.h"
 #include "pipeline/stage_detect.h"
 #include "pipeline/stage_output.h"
 #include "pipeline/stage_track.h"
@@ -33,6 +34,7 @@ struct sc_live {
     struct sc_live_facts facts;
     struct sc_output_monitor monitors[SC_LIVE_OUTPUTS];
     struct sc_viewers viewers;
+    sc_rung *rungs[SC_LIVE_RUNGS]; // those asked for; a reference each
 
     pthread_mutex_t lock;
     // Under lock.

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "media/encoder.h"
 #include "pipeline/live_internal.h"
+#include "pipeline/stage_rung.h"
 
 // --- the camera's text ------------------------------------------------------------------------
 
@@ -159,17 +160,47 @@ static const char *keep(struct sc_live *live, const char *text)
     return live->texts[live->text_count++] = sc_xstrdup(text);
 }
 
+static bool is_bitrate(int64_t bitrate)
+{
+    return !bitrate || (bitrate >= SC_LIVE_BITRATE_MIN && bitrate <= SC_LIVE_BITRATE_MAX);
+}
+
+static bool is_side(int side)
+{
+    return side >= 0 && side <= 8192 && side % 2 == 0;
+}
+
+static int check_rungs(const struct sc_live_params *p, sc_err *err)
+{
+    const AVCodec *codec;
+    if (p->rung_count < 0 || p->rung_count > SC_LIVE_RUNGS)
+        return sc_fail_field(err, SC_EARG, "rungs", "there may be %d rungs", SC_LIVE_RUNGS);
+    for (int i = 0; i < p->rung_count; i++) {
+        const struct sc_live_rung *rung = &p->rungs[i];
+        if (!is_side(rung->width) || !is_side(rung->height) || !is_bitrate(rung->bitrate) ||
+            !(rung->fps >= 0 && rung->fps <= 1000))
+            return sc_fail_field(
+                err, SC_EARG, "rungs",
+                "rung %d: sides must be even and at most 8192, fps up to 1000, "
+                "the bitrate 10,000 to 1,000,000,000",
+                i);
+        int ret = sc_encoder_find(&codec, sc_live_codec_encoder(rung->codec), err);
+        if (ret < 0)
+            return ret;
+    }
+    return SC_OK;
+}
+
 static int check(const struct sc_live_params *p, sc_err *err)
 {
     if (!p->input.url || !p->input.url[0])
         return sc_fail_field(err, SC_EARG, "input", "an input is needed: an address or a file");
-    if (p->width < 0 || p->width > 8192 || p->height < 0 || p->height > 8192 || p->width % 2 ||
-        p->height % 2)
-        return sc_fail_field(err, SC_EARG, p->width % 2 || p->width > 8192 ? "width" : "height",
+    if (!is_side(p->width) || !is_side(p->height))
+        return sc_fail_field(err, SC_EARG, is_side(p->width) ? "height" : "width",
                              "the picture's sides must be even and at most 8192");
     if (p->fps < 0 || p->fps > 1000)
         return sc_fail_field(err, SC_EARG, "fps", "fps must be up to 1000");
-    if (p->bitrate < 0 || (p->bitrate && p->bitrate < 10000) || p->bitrate > 1000000000)
+    if (!is_bitrate(p->bitrate))
         return sc_fail_field(err, SC_EARG, "bitrate",
                              "the bitrate must be 10,000 to 1,000,000,000 bits a second");
     if (p->delay_ns < 0 || p->delay_ns > 10 * SC_NS_PER_S)
@@ -205,6 +236,8 @@ int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc
     int ret = check(params, err);
     if (ret >= 0)
         ret = check_outputs(live, params, err);
+    if (ret >= 0)
+        ret = check_rungs(params, err);
     if (ret < 0)
         return ret;
     *p = *params;
@@ -222,13 +255,13 @@ int sc_live_settle(struct sc_live *live, const struct sc_live_params *params, sc
         live->output_count++;
     }
     bool pushed = sets_the_pace(p->input.url);
-    live->timed = p->realtime || p->viewers || net || pushed;
+    live->timed = p->realtime || p->viewers || p->rung_count || net || pushed;
     live->paced = live->timed && !pushed;
     p->input.low_latency = live->timed;
     live->threshold = p->threshold > 0 ? p->threshold : p->model.threshold;
     if (!p->delay_ns)
         p->delay_ns = 200 * SC_NS_PER_MS;
-    if (!live->output_count && !p->viewers && !p->lines)
+    if (!live->output_count && !p->viewers && !p->rung_count && !p->lines)
         return sc_fail_field(err, SC_EARG, "outputs",
                              "an output is needed: a file, an address, or lines of detections");
     return settle_camera(live, err);

@@ -16,13 +16,6 @@ struct encode {
     int64_t born_ns;     // of the last picture
 };
 
-// About a tenth of a bit a pixel: 2.8 Mbit/s for 720p30 (H.264 veryfast is decent there).
-static int64_t suiting_bitrate(const AVFrame *av, double fps)
-{
-    double bits = 0.1 * av->width * av->height * (fps > 0 && fps < 120 ? fps : 30);
-    return (int64_t)(bits < 200e3 ? 200e3 : bits);
-}
-
 static double rate_of(struct encode *e)
 {
     AVRational rate = sc_live_facts_rate(e->params.facts);
@@ -45,7 +38,7 @@ static int open_encoder(struct encode *e, const AVFrame *like, sc_err *err)
         .live = e->params.live,
     };
     if (!params.bitrate && e->params.sized)
-        params.bitrate = suiting_bitrate(like, fps);
+        params.bitrate = sc_encoder_suiting_bitrate(like->width, like->height, fps);
     int ret = sc_encoder_open(&e->encoder, &params, err);
     if (ret < 0)
         return ret;

@@ -87,40 +87,59 @@ static void shown_size(const AVFrame *av, double *w, double *h)
     *h = av->height;
 }
 
-// What is drawn on the result: above the threshold or tracked, inside. NULL when memory is out.
-static sc_detections *choose(const struct render *r, const sc_shot *shot, const AVFrame *out)
+// What was found, in the displayed pixels of the result; what is outside is left out. NULL when memory
+// is out.
+static sc_detections *carry_over(const sc_shot *shot, const AVFrame *out)
 {
-    const sc_detections *found = shot->found;
-    sc_detections *chosen = sc_detections_new(found->count);
-    if (!chosen)
-        return NULL;
+    sc_detections *found = shot->found;
     const AVFrame *in = shot->frame->av;
     double w, h;
     shown_size(out, &w, &h);
+    if (!shot->cropped && found->width == (int)lround(w) && found->height == (int)lround(h))
+        return sc_detections_ref(found);
+    sc_detections *moved = sc_detections_new(found->count);
+    if (!moved)
+        return NULL;
     // Detections are in displayed pixels, the crop in samples.
     double fx = (double)found->width / in->width, fy = (double)found->height / in->height;
     struct sc_crop c = {.w = (float)found->width, .h = (float)found->height};
     if (shot->cropped)
         c = (struct sc_crop){(float)(shot->crop.x * fx), (float)(shot->crop.y * fy),
                              (float)(shot->crop.w * fx), (float)(shot->crop.h * fy)};
-    chosen->width = (int)lround(w);
-    chosen->height = (int)lround(h);
-    chosen->count = 0;
+    moved->width = (int)lround(w);
+    moved->height = (int)lround(h);
+    moved->count = 0;
     for (int i = 0; i < found->count; i++) {
         struct sc_detection d = found->items[i];
-        if ((d.score >= r->params.threshold || d.track) &&
-            move_box(&d, &c, w / c.w, h / c.h, w, h))
-            chosen->items[chosen->count++] = d;
+        if (move_box(&d, &c, w / c.w, h / c.h, w, h))
+            moved->items[moved->count++] = d;
+    }
+    return moved;
+}
+
+// What is drawn: above the threshold or tracked. NULL when memory is out.
+static sc_detections *choose(const struct render *r, const sc_detections *found)
+{
+    sc_detections *chosen = sc_detections_new(found->count);
+    if (!chosen)
+        return NULL;
+    chosen->width = found->width;
+    chosen->height = found->height;
+    chosen->count = 0;
+    for (int i = 0; i < found->count; i++) {
+        const struct sc_detection *d = &found->items[i];
+        if (d->score >= r->params.threshold || d->track)
+            chosen->items[chosen->count++] = *d;
     }
     return chosen;
 }
 
-static int draw(struct render *r, const sc_shot *shot, sc_frame **pframe, sc_err *err)
+static int draw(struct render *r, sc_frame **pframe, const sc_detections *found, sc_err *err)
 {
     const struct sc_overlay_labels labels = {.names = r->params.labels,
                                              .count = r->params.label_count};
     const struct sc_view view = {.sample_aspect = (*pframe)->av->sample_aspect_ratio};
-    sc_detections *chosen = choose(r, shot, (*pframe)->av);
+    sc_detections *chosen = choose(r, found);
     if (!chosen)
         return sc_fail(err, SC_ENOMEM, "no memory for boxes");
     sc_frame *drawn = NULL;
@@ -134,7 +153,9 @@ static int draw(struct render *r, const sc_shot *shot, sc_frame **pframe, sc_err
     return SC_OK;
 }
 
-static int make(struct render *r, const sc_shot *shot, sc_frame **pframe, sc_err *err)
+// The picture as it is shown, and what is to be seen there (NULL = nothing known).
+static int make(struct render *r, const sc_shot *shot, sc_frame **pframe,
+                sc_detections **pfound, sc_err *err)
 {
     AVFrame *av = NULL;
     int ret = crop(r, shot, &av, err);
@@ -142,15 +163,19 @@ static int make(struct render *r, const sc_shot *shot, sc_frame **pframe, sc_err
         return ret;
     sc_frame *frame =
         av ? sc_frame_wrap(av, shot->frame->n, shot->frame->pts_ns) : sc_frame_ref(shot->frame);
-    if (!frame) {
+    sc_detections *found = frame && shot->found ? carry_over(shot, frame->av) : NULL;
+    if (!frame)
         av_frame_free(&av);
-        return sc_fail(err, SC_ENOMEM, "no memory for a picture");
-    }
-    if (r->overlay && shot->found && shot->found->count)
-        ret = draw(r, shot, &frame, err);
-    if (ret < 0)
+    if (!frame || (shot->found && !found))
+        ret = sc_fail(err, SC_ENOMEM, "no memory for a picture");
+    else if (r->overlay && found && found->count)
+        ret = draw(r, &frame, found, err);
+    if (ret < 0) {
         sc_frame_unref(&frame);
+        sc_detections_unref(&found);
+    }
     *pframe = frame;
+    *pfound = found;
     return ret;
 }
 
@@ -169,11 +194,13 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
     struct render *r = self;
     sc_shot *shot = item.data;
     sc_frame *frame = NULL;
+    sc_detections *found = NULL;
     (void)in;
-    int ret = make(r, shot, &frame, err);
+    int ret = make(r, shot, &frame, &found, err);
     if (ret < 0)
         return ret;
     sc_shot *out = sc_shot_new(frame, shot->arrival_ns);
+    sc_shot_set_found(out, found, shot->detected);
     out->cut = shot->cut;
     sc_shot_unref(&shot);
     item.data = out;

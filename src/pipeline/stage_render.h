@@ -1,4 +1,5 @@
-// From what was decoded to what is seen: the camera's crop, the output's size, boxes and labels.
+// From what was decoded to what is seen: the camera's crop, the output's size, boxes and labels. What was
+// found goes on in the pixels of the picture that is seen; what is not in it is left out.
 //
 // Thread-safety: as sc_graph_add().
 #pragma once

@@ -90,15 +90,6 @@ void sc_viewers_end(struct sc_viewers *viewers)
     pthread_mutex_unlock(&viewers->lock);
 }
 
-static void count(struct sc_live_facts *facts, const sc_shot *shot, int64_t born_ns)
-{
-    pthread_mutex_lock(&facts->lock);
-    facts->out_width = shot->frame->av->width;
-    facts->out_height = shot->frame->av->height;
-    pthread_mutex_unlock(&facts->lock);
-    sc_live_facts_count(facts, born_ns);
-}
-
 static int push(void *self, int in, struct sc_item item, sc_err *err)
 {
     struct stage *s = self;
@@ -115,7 +106,8 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
         sc_buf_unref(&jpeg);
     }
     if (s->facts)
-        count(s->facts, shot, item.born_ns);
+        sc_live_facts_show(s->facts, shot->frame->av->width, shot->frame->av->height,
+                           item.born_ns);
     sc_shot_unref(&shot);
     return SC_OK;
 }
