@@ -396,6 +396,7 @@ static void init_conds(sc_streams *streams)
 
 int sc_streams_open(sc_streams **pstreams, const struct sc_streams_params *params, sc_err *err)
 {
+    sc_require(params->rung_count >= 0 && params->rung_count <= SC_LIVE_RUNGS);
     sc_streams *streams = sc_new(sc_streams);
     streams->settings = params->settings;
     streams->ops = params->ops;
@@ -403,6 +404,9 @@ int sc_streams_open(sc_streams **pstreams, const struct sc_streams_params *param
     streams->rows = params->rows;
     streams->models = params->models;
     streams->videos = params->videos;
+    streams->rung_count = params->rung_count;
+    for (int i = 0; i < params->rung_count; i++)
+        streams->rungs[i] = params->rungs[i];
     streams->pause_ns = params->pause_ns > 0 ? params->pause_ns : SC_NS_PER_S;
     streams->flush_ns = params->flush_ns > 0 ? params->flush_ns : 5 * SC_NS_PER_S;
     pthread_mutex_init(&streams->lock, NULL);

@@ -45,6 +45,13 @@ struct sc_live_ops {
                 void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                 sc_err *err);
     void (*unview)(sc_live_viewer **pviewer);
+    int (*tap)(sc_live *live, int rung, sc_live_tap **ptap,
+               void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
+               sc_err *err);
+    void (*untap)(sc_live_tap **ptap);
+    void (*want_key)(sc_live_tap *tap);
+    int (*set_bitrate)(sc_live_tap *tap, int64_t bitrate);
+    int (*get_rung)(sc_live *live, int rung, struct sc_live_rung_figures *figures);
 };
 extern const struct sc_live_ops sc_live_real; // streams_live.c
 
@@ -56,6 +63,8 @@ struct sc_streams_params {
     sc_rows *rows;
     sc_models *models;
     sc_videos *videos;
+    const struct sc_live_rung *rungs; // of every stream, copied; NULL = none, and no taps
+    int rung_count;
     int threads;      // of all streams together; 0 = all cores
     int64_t pause_ns; // before the first restart; 0 = 1 s. The longest is 60 times that
     int64_t flush_ns; // what one that is stopped has for its last pictures; 0 = 5 s
@@ -123,3 +132,17 @@ int sc_streams_view(sc_streams *streams, const char *id, sc_streams_viewer **pvi
                     sc_err *err);
 // No call afterwards. Not from take(). NULL and &NULL allowed.
 void sc_streams_unview(sc_streams_viewer **pviewer);
+
+// --- taps ---------------------------------------------------------------------------------
+
+// As sc_live_tap_open(), of the run that is under way. The tap is used with sc_streams_ops()'s untap, want_key and
+// set_bitrate, also after the run's end, and is given back whenever. Whoever is told the end tries again until
+// there is another run. SC_ENOTFOUND; SC_EAGAIN: it is not running, err says why; SC_EARG (no such rung).
+int sc_streams_tap(sc_streams *streams, const char *id, int rung, sc_live_tap **ptap,
+                   void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
+                   sc_err *err);
+// What runs the streams; outlives them.
+const struct sc_live_ops *sc_streams_ops(const sc_streams *streams);
+// What the rungs do now, up to max of them; returns how many. SC_ENOTFOUND; SC_EAGAIN: it is not running.
+int sc_streams_get_rungs(sc_streams *streams, const char *id,
+                         struct sc_live_rung_figures *figures, int max);

@@ -1,5 +1,5 @@
 // What the files of sc_streams share: registry (streams.c), the thread that runs them (streams_run.c),
-// state and viewers (streams_view.c), figures (streams_watch.c), what a client may ask for (streams_spec.c, streams_files.c).
+// state and viewers (streams_view.c), taps (streams_tap.c), figures (streams_watch.c), what a client may ask for (streams_spec.c, streams_files.c).
 #pragma once
 
 #include <pthread.h>
@@ -99,6 +99,8 @@ struct sc_streams {
     sc_videos *videos;
     sc_pool *pool; // of all stages
     int64_t pause_ns, flush_ns;
+    struct sc_live_rung rungs[SC_LIVE_RUNGS];
+    int rung_count;
     pthread_t thread;
     bool started;
     sc_gauge *by_state[SC_STREAMS_STATES], *latency_p50, *latency_p95;
@@ -114,6 +116,9 @@ struct sc_streams {
     bool quit;    // nobody calls any more
     bool poked;   // there is something to do
 };
+
+// SC_EAGAIN, with the state in err.
+int sc_streams_not_running(sc_err *err, enum sc_streams_state state);
 
 // A reference, or NULL.
 struct sc_streams_entry *sc_streams_find(sc_streams *streams, const char *id);

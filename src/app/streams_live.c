@@ -11,4 +11,9 @@ const struct sc_live_ops sc_live_real = {
     .get_graph_stats = sc_live_get_graph_stats,
     .view = sc_live_view,
     .unview = sc_live_unview,
+    .tap = sc_live_tap_open,
+    .untap = sc_live_tap_close,
+    .want_key = sc_live_want_key,
+    .set_bitrate = sc_live_set_bitrate,
+    .get_rung = sc_live_rung_get,
 };

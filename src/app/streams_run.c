@@ -99,6 +99,8 @@ static void fill(struct sc_streams_entry *entry, struct sc_live_params *params)
     params->delay_ns = spec->delay_ns;
     params->quality = (int)spec->quality;
     params->viewers = true;
+    params->rung_count = entry->streams->rung_count;
+    memcpy(params->rungs, entry->streams->rungs, sizeof(params->rungs));
     params->pool = entry->streams->pool;
     params->log = entry->streams->log;
     params->on_end = on_end;

@@ -144,7 +144,7 @@ static void take(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns)
     viewer->take(viewer->arg, jpeg, n, pts_ns);
 }
 
-static int not_running(sc_err *err, enum sc_streams_state state)
+int sc_streams_not_running(sc_err *err, enum sc_streams_state state)
 {
     return sc_fail(err, SC_EAGAIN, "the stream is %s: there are no pictures now",
                    sc_streams_state_name(state));
@@ -165,7 +165,7 @@ int sc_streams_view(sc_streams *streams, const char *id, sc_streams_viewer **pvi
     *viewer = (sc_streams_viewer){.entry = entry, .take = fn, .arg = arg};
     pthread_mutex_lock(&entry->live_lock);
     int ret = entry->live ? streams->ops->view(entry->live, &viewer->live, take, viewer, err)
-                          : not_running(err, state);
+                          : sc_streams_not_running(err, state);
     if (!ret) {
         viewer->next = entry->viewers;
         entry->viewers = viewer;

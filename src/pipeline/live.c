@@ -185,6 +185,8 @@ static int add_rung(struct sc_live *live, int number, struct tip tip, sc_err *er
         .name = name,
         .wanted = p->rungs[number],
         .rung = live->rungs[number] = sc_rung_new(),
+        .model = &p->model,
+        .threshold = live->threshold,
         .fps = p->fps,
         .facts = &live->facts,
         .counts = !number && !live->output_count && !p->viewers,

@@ -226,6 +226,8 @@ static bool give(struct stage *s, const sc_shot *shot, sc_packet *packet)
         .source_width = found ? found->width : (int)lround(av->width * stretch),
         .source_height = found ? found->height : av->height,
         .detected = shot->detected,
+        .model = s->params.model,
+        .threshold = s->params.threshold,
         .n = shot->frame->n,
         .pts_ns = shot->frame->pts_ns,
         .arrival_ns = shot->arrival_ns,

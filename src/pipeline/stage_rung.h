@@ -11,7 +11,9 @@
 struct sc_stage_rung_params {
     const char *name; // of the stage
     struct sc_live_rung wanted;
-    sc_rung *rung;               // the stage takes a reference of its own
+    sc_rung *rung;                     // the stage takes a reference of its own
+    const struct sc_live_model *model; // for samples, as the threshold; outlives the graph
+    double threshold;
     double fps;                  // of the pictures at most; 0 = the source's
     struct sc_live_facts *facts; // outlive the graph
     bool counts;                 // pictures that come are counted in facts as those that leave
