@@ -76,6 +76,7 @@ static const struct sc_live_kind kinds[] = {
         .live = true,
         .ops = &sc_live_demux,
     },
+    {.name = "whip", .scheme = "whip:", .live = true, .ops = &sc_live_inflow},
     {.name = "testsrc", .scheme = "testsrc:", .ops = &sc_live_testsrc},
     {.name = "file", .scheme = "file:", .ops = &sc_live_file},
     {.name = "file", .ops = &sc_live_file}, // without a scheme, therefore the last
@@ -107,13 +108,17 @@ int sc_live_address_parse(struct sc_live_address *address,
     if (!kind)
         return sc_fail_field(err, SC_EARG, "url",
                              "%s: no such kind of source; it is rtsp, rtsps, rtmp, rtmps, srt, "
-                             "udp, http, https, testsrc, or a file",
+                             "udp, http, https, whip, testsrc, or a file",
                              address->shown);
     if (transport && strcmp(transport, "tcp") && strcmp(transport, "udp"))
         return sc_fail_field(err, SC_EARG, "transport",
                              "transport is \"%.20s\"; it is tcp or udp", transport);
     if (kind->scheme && strstr(kind->scheme, "://") && !url[strlen(kind->scheme)])
         return sc_fail_field(err, SC_EARG, "url", "%s: the host is missing", address->shown);
+    if (!strcmp(kind->name, "whip") && (!params->inlet || strcmp(url, "whip:")))
+        return sc_fail_field(err, SC_EARG, "url",
+                             "\"whip:\", without more, is a source of the server only: somebody "
+                             "publishes into the stream");
     address->url = sc_xstrdup(url + (sc_starts_with(url, "file:") ? 5 : 0));
     address->listens = (!strcmp(kind->name, "rtmp") && params->listen) ||
                        (!strcmp(kind->name, "srt") && strstr(url, "mode=listener"));

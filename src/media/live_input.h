@@ -9,6 +9,7 @@
 //   testsrc:size=1280x720,rate=30,duration=10,seed=1,stamp=no   the made-up match (media/scene.h);
 //                                raw pictures, no sound, as fast as they are read; without
 //                                duration endless
+//   whip:                        what somebody publishes into params.inlet (media/live_inlet.h)
 //
 // One object, read by one thread:
 //
@@ -46,7 +47,8 @@
 #include "media/turn.h"
 
 typedef struct sc_live_input sc_live_input;
-typedef struct sc_packet sc_packet; // media/packet.h
+typedef struct sc_packet sc_packet;         // media/packet.h
+typedef struct sc_live_inlet sc_live_inlet; // media/live_inlet.h
 
 // What the source consists of. Immutable, shared by reference.
 typedef struct sc_live_streams {
@@ -59,7 +61,7 @@ typedef struct sc_live_streams {
     // The source sets the pace (HLS: a segment at a time); else it is as fast as it is read: files,
     // testsrc, and recordings on the net.
     bool live;
-    char kind[8]; // "rtsp", "rtmp", "srt", "udp", "http", "file", "testsrc"
+    char kind[8]; // "rtsp", "rtmp", "srt", "udp", "http", "file", "testsrc", "whip"
 } sc_live_streams;
 
 sc_live_streams *sc_live_streams_ref(sc_live_streams *streams); // NULL gives NULL
@@ -120,6 +122,7 @@ struct sc_live_input_params {
     struct sc_live_retry retry; // files and testsrc never retry
     bool loop;                  // files: from the start again, times go on
     bool low_latency;           // look at less of the stream before it begins, buffer nothing
+    sc_live_inlet *inlet;       // outlives the input; NULL unless url is "whip:"
     sc_cancel *cancel;          // outlives the input; NULL = none
     struct sc_live_seams seams;
 };

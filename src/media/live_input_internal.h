@@ -51,7 +51,8 @@ struct sc_live_source_ops {
     int (*check)(const struct sc_live_address *address,
                  sc_err *err); // without opening; NULL = good
 };
-extern const struct sc_live_source_ops sc_live_demux, sc_live_file, sc_live_testsrc;
+extern const struct sc_live_source_ops sc_live_demux, sc_live_file, sc_live_testsrc,
+    sc_live_inflow;
 
 struct sc_live_kind {
     const char *name, *scheme; // scheme: "rtsp://"; NULL = a path
