@@ -117,6 +117,9 @@ static int one_flag(struct args *args, int c, char *value)
     case 'o':
         p->overlay = true;
         return 0;
+    case 'k':
+        p->clock = true;
+        return 0;
     case 'C':
         p->codec = value;
         return 0;
@@ -181,6 +184,7 @@ static int parse(struct args *args, int argc, char **argv)
         {"tracker", required_argument, NULL, 'T'},
         {"camera", required_argument, NULL, 'c'},
         {"overlay", no_argument, NULL, 'o'},
+        {"clock", no_argument, NULL, 'k'},
         {"lines", required_argument, NULL, 'n'},
         {"size", required_argument, NULL, 's'},
         {"fps", required_argument, NULL, 'r'},
@@ -405,6 +409,7 @@ const struct sc_command sc_cmd_live = {
         "  --camera SPEC     a virtual camera, such as follow=ball,aspect=16:9,zoom=2; follow "
         "is\n"
         "                    action, classes joined by +, or track:7; ahead=500ms looks ahead\n"
+        "  --clock           draw a clock that programs read, to measure delays\n"
         "  --lines FILE      detections as JSON lines; - is standard output\n"
         "  --size WxH        of the picture that is encoded; the source's by default\n"
         "  --fps N           at most; the source's by default\n"

@@ -9,6 +9,7 @@
 #include "pipeline/pace.h"
 #include "pipeline/shot.h"
 #include "pipeline/stage_camera.h"
+#include "pipeline/stage_clock.h"
 #include "pipeline/stage_decode.h"
 #include "pipeline/stage_detect.h"
 #include "pipeline/stage_encode.h"
@@ -91,6 +92,15 @@ static int add_decoder(struct sc_live *live, struct tip *tip, sc_err *err)
                    32 << 20, err);
     *tip = (struct tip){.stage = decode};
     return ret;
+}
+
+static int add_clock(struct sc_live *live, struct tip *tip, sc_err *err)
+{
+    sc_stage *stage;
+    if (!live->params.clock)
+        return SC_OK;
+    int ret = sc_stage_clock_add(live->graph, live->log, &stage, err);
+    return ret < 0 ? ret : extend(live, tip, stage, false, err);
 }
 
 static int add_detection(struct sc_live *live, struct tip *tip, sc_err *err)
@@ -251,6 +261,8 @@ static int build(struct sc_live *live, sc_err *err)
     int ret = add_source(live, &picture, &sound, err);
     if (ret >= 0)
         ret = add_decoder(live, &picture, err);
+    if (ret >= 0)
+        ret = add_clock(live, &picture, err);
     if (ret >= 0)
         ret = add_detection(live, &picture, err);
     found = picture;

@@ -85,6 +85,7 @@ struct sc_live_params {
     enum sc_tracker_kind tracker;
     struct sc_live_camera camera;
     bool overlay; // boxes and labels, drawn on the picture
+    bool clock; // a clock that programs read, drawn before anything else (media/clock_strip.h)
     // The picture that is encoded.
     int width,
         height; // 0 = the source's (the camera's: the source's height); one 0 = by aspect
