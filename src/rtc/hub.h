@@ -26,14 +26,15 @@
 typedef struct sc_rtc_hub sc_rtc_hub;
 typedef struct sc_rtc_viewer sc_rtc_viewer;
 
-// Where encoded pictures come from: a live stream, or a script in tests. As the functions of pipeline/live.h.
+// Where encoded pictures come from: a live stream, or a script in tests. As the functions of
+// pipeline/live.h; a tap is the source's own.
 struct sc_rtc_source {
-    int (*tap)(void *arg, int rung, sc_live_tap **ptap,
+    int (*tap)(void *arg, int rung, void **ptap,
                void (*take)(void *arg, const struct sc_live_sample *sample), void *take_arg,
                sc_err *err);
-    void (*untap)(sc_live_tap **ptap);
-    void (*want_key)(sc_live_tap *tap);
-    int (*set_bitrate)(sc_live_tap *tap, int64_t bitrate);
+    void (*untap)(void *arg, void *tap);
+    void (*want_key)(void *arg, void *tap);
+    int (*set_bitrate)(void *arg, void *tap, int64_t bitrate);
     void *arg;
 };
 
@@ -65,13 +66,15 @@ struct sc_rtc_viewer_params {
 // Blocks as sc_rtc_peer_open(). SC_EBUSY: as many viewers as there may be. SC_EUNSUPPORTED: no codec in common.
 int sc_rtc_hub_add(sc_rtc_hub *hub, sc_rtc_viewer **pviewer, char **answer,
                    const struct sc_rtc_viewer_params *params, sc_err *err);
-void sc_rtc_hub_remove(sc_rtc_viewer **pviewer); // NULL and &NULL allowed. Not from a callback
+// By the thread that steps. NULL and &NULL allowed.
+void sc_rtc_hub_remove(sc_rtc_viewer **pviewer);
 sc_rtc_peer *sc_rtc_viewer_peer(sc_rtc_viewer *viewer); // as long as the viewer
 
 struct sc_rtc_viewer_stats {
     struct sc_rtc_peer_stats peer;
     struct sc_rtc_estimate_info link;
-    int rung, switches;
+    int rung, switches; // rung -1: none yet
+    int width, height;
     bool starved;
 };
 void sc_rtc_viewer_get_stats(sc_rtc_viewer *viewer, struct sc_rtc_viewer_stats *stats);
