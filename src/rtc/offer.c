@@ -267,29 +267,18 @@ static void add_candidate(sc_rtc_offer *offer, const char *text)
     offer->candidates[offer->candidate_count++] = candidate;
 }
 
-static void read_candidates(struct parse *parse, struct sc_sdp_part part, bool *ended)
-{
-    for (int i = 0; i < part.count; i++) {
-        const struct sc_sdp_line *line = &part.lines[i];
-        if (line->type != 'a')
-            continue;
-        if (!strcmp(line->name, "candidate"))
-            add_candidate(parse->offer, line->value);
-        *ended |= !strcmp(line->name, "end-of-candidates");
-    }
-}
-
-static void read_all_candidates(struct parse *parse)
+// Of one m-line only: others may have gathered transports of their own, which the bundle does away with.
+static void read_candidates(struct parse *parse)
 {
     sc_rtc_offer *offer = parse->offer;
+    struct sc_sdp_part part = part_with(parse, "candidate");
+    for (int i = 0; i < part.count; i++) {
+        if (part.lines[i].type == 'a' && !strcmp(part.lines[i].name, "candidate"))
+            add_candidate(offer, part.lines[i].value);
+    }
     const char *options = sc_sdp_get(part_with(parse, "ice-options"), "ice-options");
-    bool ended = false;
-    // Other m-lines may have gathered transports of their own, which the bundle does away with.
-    struct sc_sdp_part part = part_with(parse, "ice-ufrag");
-    read_candidates(parse, part, &ended);
-    if (part.lines != parse->sdp.lines)
-        read_candidates(parse, sc_sdp_session(&parse->sdp), &ended);
-    offer->trickle = !ended || (options && strstr(options, "trickle"));
+    offer->trickle =
+        !part_with(parse, "end-of-candidates").count || (options && strstr(options, "trickle"));
 }
 
 // --- parse --------------------------------------------------------------------------------
@@ -304,7 +293,7 @@ static int read_offer(struct parse *parse)
     for (size_t i = 0; !ret && i < SC_COUNT(steps); i++)
         ret = steps[i](parse);
     if (!ret)
-        read_all_candidates(parse);
+        read_candidates(parse);
     return ret;
 }
 
