@@ -1,0 +1,220 @@
+// Pictures and sound out. The caller's thread cuts a picture into packets, each with the moment it is due;
+// the source's thread, which is the viewer's own, waits for it.
+#include <gst/app/gstappsrc.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "rtc/peer_internal.h"
+
+#define QUEUE_PICTURES 12
+#define QUEUE_BYTES    (4 << 20)
+#define SLACK_NS       (SC_NS_PER_MS / 4) // waits below it are not worth it
+
+// --- set up -------------------------------------------------------------------------------------
+
+static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gpointer arg);
+
+static GstElement *add_source(sc_rtc_peer *peer, GstCaps *caps)
+{
+    GstElement *source = gst_element_factory_make("appsrc", NULL);
+    if (!source)
+        return NULL;
+    // Its own limits are off: it would drop packets, we drop pictures.
+    g_object_set(source, "caps", caps, "format", GST_FORMAT_TIME, "is-live", TRUE, "block",
+                 FALSE, "max-bytes", (guint64)0, "emit-signals", FALSE, NULL);
+    gst_bin_add(GST_BIN(peer->pipeline), source);
+    GstPad *pad = gst_element_get_static_pad(source, "src");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, send_at_its_time, peer, NULL);
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, sc_rtc_peer_take_event, peer,
+                      NULL);
+    gst_object_unref(pad);
+    return source;
+}
+
+// A source with a transceiver of its own that sends only.
+static int add_track(sc_rtc_peer *peer, struct sc_rtc_track *track,
+                     const struct sc_rtp_params *rtp, GstWebRTCRTPTransceiver **ptransceiver,
+                     sc_err *err)
+{
+    GstCaps *caps = sc_rtc_peer_make_caps(rtp);
+    GstPadTemplate *template = gst_element_get_pad_template(peer->webrtc, "sink_%u");
+    GstPad *to = gst_element_request_pad(peer->webrtc, template, NULL, caps), *from = NULL;
+    GstElement *source = add_source(peer, caps);
+    int ret = SC_OK;
+    if (source)
+        from = gst_element_get_static_pad(source, "src");
+    if (!to || !from || gst_pad_link(from, to) != GST_PAD_LINK_OK)
+        ret = sc_fail(err, SC_EINTERNAL, "GStreamer takes no source");
+    if (ret == SC_OK) {
+        g_object_get(to, "transceiver", ptransceiver, NULL);
+        g_object_set(*ptransceiver, "direction", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY,
+                     "codec-preferences", caps, NULL);
+        sc_rtp_cutter_init(&track->cutter, rtp);
+        track->cutter.seq = (uint16_t)g_random_int_range(0, 0x8000);
+        track->source = source;
+    }
+    gst_clear_object(&from);
+    gst_clear_object(&to);
+    gst_caps_unref(caps);
+    return ret;
+}
+
+int sc_rtc_peer_add_sources(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params,
+                            sc_err *err)
+{
+    struct sc_rtp_params rtp;
+    const sc_rtc_offer *offer = &peer->offer;
+    sc_rtc_peer_fill_rtp(&rtp, &offer->media[offer->video], peer->codec);
+    rtp.ssrc = (uint32_t)g_random_int_range(1, G_MAXINT32);
+    rtp.playout_min_ms = params->playout_min_ms;
+    rtp.playout_max_ms = params->playout_max_ms;
+    int ret = add_track(peer, &peer->video, &rtp, &peer->transceiver, err);
+    if (ret < 0)
+        return ret;
+    g_object_set(peer->transceiver, "do-nack", TRUE, NULL);
+    if (offer->audio < 0)
+        return SC_OK;
+    GstWebRTCRTPTransceiver *transceiver = NULL;
+    sc_rtc_peer_fill_rtp(&rtp, &offer->media[offer->audio], SC_RTC_OPUS);
+    rtp.ssrc = (uint32_t)g_random_int_range(1, G_MAXINT32);
+    ret = add_track(peer, &peer->sound, &rtp, &transceiver, err);
+    g_clear_object(&transceiver);
+    return ret;
+}
+
+// --- packets leave ------------------------------------------------------------------------------
+
+// A packet's due time travels in its buffer's offset, which nothing else uses; the last of a picture has its bytes
+// in the offset's end.
+static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gpointer arg)
+{
+    (void)pad;
+    sc_rtc_peer *peer = arg;
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    int64_t due = (int64_t)GST_BUFFER_OFFSET(buffer), now = sc_clock_now();
+    pthread_mutex_lock(&peer->lock);
+    while (!peer->closed && due - now > SLACK_NS) {
+        sc_rtc_cond_wait(&peer->changed, &peer->lock, due);
+        now = sc_clock_now();
+    }
+    bool closed = peer->closed;
+    if (GST_BUFFER_OFFSET_END(buffer) != GST_BUFFER_OFFSET_NONE) {
+        peer->queued--;
+        peer->queued_bytes -= (size_t)GST_BUFFER_OFFSET_END(buffer);
+    }
+    if (!peer->counts.first_sent_ns)
+        peer->counts.first_sent_ns = now;
+    peer->counts.packets++;
+    peer->counts.bytes += (int64_t)gst_buffer_get_size(buffer);
+    pthread_mutex_unlock(&peer->lock);
+    return closed ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+// --- pictures come in ---------------------------------------------------------------------------
+
+static void add_buffer(void *arg, const uint8_t *packet, size_t size)
+{
+    gst_buffer_list_add(arg, gst_buffer_new_memdup(packet, size));
+}
+
+// How long the packets of a picture take to leave: as the pace says, half the time between two pictures at most.
+static int64_t spread_ns(const sc_rtc_peer *peer, const struct sc_rtc_track *track, size_t size,
+                         uint32_t timestamp)
+{
+    const int64_t usual = SC_NS_PER_S / 30, longest = SC_NS_PER_S / 10;
+    if (peer->pace <= 0)
+        return 0;
+    int64_t between =
+        track->begun ? (int64_t)(uint32_t)(timestamp - track->timestamp) * SC_NS_PER_S / 90000
+                     : usual;
+    between = between > longest ? longest : between;
+    int64_t time = (int64_t)((double)size * 8 * 1e9 / (double)peer->pace);
+    return time < between / 2 ? time : between / 2;
+}
+
+static GstClockTime running_time(sc_rtc_peer *peer)
+{
+    GstClock *clock = gst_element_get_clock(peer->pipeline);
+    GstClockTime now = clock ? gst_clock_get_time(clock) : 0;
+    GstClockTime base = gst_element_get_base_time(peer->pipeline);
+    if (clock)
+        gst_object_unref(clock);
+    return now > base ? now - base : 0;
+}
+
+static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBufferList *list,
+                         size_t size, int64_t spread)
+{
+    guint count = gst_buffer_list_length(list);
+    GstClockTime pts = running_time(peer);
+    int64_t now = sc_clock_now();
+    size_t before = 0, all = 0;
+    for (guint i = 0; i < count; i++)
+        all += gst_buffer_get_size(gst_buffer_list_get(list, i));
+    for (guint i = 0; i < count; i++) {
+        GstBuffer *buffer = gst_buffer_list_get_writable(list, i);
+        GST_BUFFER_PTS(buffer) = pts; // what sender reports relate the RTP timestamp to
+        GST_BUFFER_OFFSET(buffer) = (guint64)(now + spread * (int64_t)before / (int64_t)all);
+        before += gst_buffer_get_size(buffer);
+        if (i + 1 == count)
+            GST_BUFFER_OFFSET_END(buffer) = size;
+        gst_app_src_push_buffer(GST_APP_SRC(track->source), gst_buffer_ref(buffer));
+    }
+}
+
+// Under lock. Where the queue is full, nothing is let in but a keyframe that finds room again.
+static bool admit(sc_rtc_peer *peer, const sc_packet *packet)
+{
+    bool full = peer->queued >= QUEUE_PICTURES || peer->queued_bytes >= QUEUE_BYTES;
+    if (packet->media == SC_MEDIA_SOUND)
+        return !full;
+    if (full)
+        peer->key_only = true;
+    if (full || (peer->key_only && !packet->key))
+        return false;
+    peer->key_only = false;
+    return true;
+}
+
+static bool send_packet(sc_rtc_peer *peer, struct sc_rtc_track *track, const sc_packet *packet,
+                        uint32_t timestamp)
+{
+    const AVPacket *av = packet->av;
+    if (!admit(peer, packet)) {
+        peer->counts.dropped += packet->media == SC_MEDIA_VIDEO;
+        return false;
+    }
+    GstBufferList *list = gst_buffer_list_new();
+    size_t size = (size_t)av->size;
+    int count = sc_rtp_cut(&track->cutter, av->data, size, timestamp, add_buffer, list);
+    if (count > 0) {
+        peer->queued++;
+        peer->queued_bytes += size;
+        peer->counts.pictures += packet->media == SC_MEDIA_VIDEO;
+        int64_t spread =
+            packet->media == SC_MEDIA_VIDEO ? spread_ns(peer, track, size, timestamp) : 0;
+        push_buffers(peer, track, list, size, spread);
+        track->begun = true;
+        track->timestamp = timestamp;
+    }
+    gst_buffer_list_unref(list);
+    return count > 0;
+}
+
+bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t timestamp)
+{
+    struct sc_rtc_track *track = packet->media == SC_MEDIA_SOUND ? &peer->sound : &peer->video;
+    pthread_mutex_lock(&peer->lock);
+    bool sent = peer->state == SC_RTC_CONNECTED && track->source && packet->av->size > 0 &&
+                send_packet(peer, track, packet, timestamp);
+    pthread_mutex_unlock(&peer->lock);
+    return sent;
+}
+
+void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate)
+{
+    pthread_mutex_lock(&peer->lock);
+    peer->pace = bitrate;
+    pthread_mutex_unlock(&peer->lock);
+}
