@@ -11,6 +11,7 @@
 #include "app/detector.h"
 #include "app/streams.h"
 #include "app/videos_internal.h"
+#include "app/webrtc.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -32,7 +33,10 @@ struct sc_app {
     sc_models *models;
     sc_inference *inference;
     sc_videos *videos;
+    struct sc_live_rung rungs[SC_LIVE_RUNGS];
+    int rung_count;
     sc_streams *streams;
+    sc_webrtc *webrtc;
 };
 
 #define OPT(field) offsetof(struct sc_app_settings, field)
@@ -222,8 +226,41 @@ static int open_streams(sc_app *app, const struct sc_app_params *params, sc_err 
                                .models = app->models,
                                .videos = app->videos,
                                .threads = app->threads,
+                               .rungs = app->rungs,
+                               .rung_count = app->rung_count,
                            },
                            err);
+}
+
+static int open_webrtc(sc_app *app, const struct sc_webrtc_settings *settings, sc_err *err)
+{
+    return sc_webrtc_open(&app->webrtc,
+                          &(struct sc_webrtc_params){
+                              .settings = settings,
+                              .rungs = app->rungs,
+                              .rung_count = app->rung_count,
+                              .log = app->log,
+                              .metrics = app->metrics,
+                              .pool = app->pool,
+                              .streams = app->streams,
+                              .videos = app->videos,
+                          },
+                          err);
+}
+
+// Streams, and who watches them.
+static int open_live(sc_app *app, const struct sc_app_params *params, sc_err *err)
+{
+    const struct sc_webrtc_settings *webrtc =
+        sc_options_get(params->options, &sc_webrtc_options);
+    if (webrtc->on) {
+        int ret = sc_webrtc_rungs(webrtc->rungs, app->rungs, err);
+        if (ret < 0)
+            return ret;
+        app->rung_count = ret;
+    }
+    int ret = open_streams(app, params, err);
+    return ret ? ret : open_webrtc(app, webrtc, err);
 }
 
 static int64_t rss_bytes(void)
@@ -289,7 +326,7 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
     if (!ret)
         ret = open_videos(app, fresh, err);
     if (!ret)
-        ret = open_streams(app, params, err);
+        ret = open_live(app, params, err);
     if (ret) {
         sc_app_close(&app);
         return ret;
@@ -303,6 +340,8 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
 
 void sc_app_drain(sc_app *app)
 {
+    if (app->webrtc)
+        sc_webrtc_stop(app->webrtc);
     if (app->streams)
         sc_streams_stop(app->streams);
 }
@@ -323,6 +362,7 @@ void sc_app_close(sc_app **papp)
         return;
     *papp = NULL;
     sc_app_stop(app);
+    sc_webrtc_close(&app->webrtc); // it posts to the pool
     // The pool's tasks use videos; what runs still ends before they go.
     sc_pool_close(&app->pool);
     sc_streams_close(&app->streams); // they hold videos and models
@@ -391,6 +431,11 @@ sc_videos *sc_app_videos(sc_app *app)
 sc_streams *sc_app_streams(sc_app *app)
 {
     return app->streams;
+}
+
+sc_webrtc *sc_app_webrtc(sc_app *app)
+{
+    return app->webrtc;
 }
 
 void sc_app_get_status(sc_app *app, struct sc_app_status *status)

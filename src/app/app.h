@@ -1,7 +1,7 @@
 // The running product: everything a server or a command needs, opened and closed in order.
 //
 // Opens, in order: log, metrics, stores (data folder), pools, the frame reader, models, detections,
-// the videos, live streams; closes in reverse, but streams are told to end first, since their last
+// the videos, live streams, WebRTC sessions; closes in reverse, but streams are told to end first, since their last
 // pictures take a while. Holds no HTTP.
 //
 // Thread-safety: Safe after open; close must come last.
@@ -18,6 +18,7 @@ typedef struct sc_app sc_app;
 typedef struct sc_videos sc_videos;
 typedef struct sc_models sc_models;
 typedef struct sc_streams sc_streams;
+typedef struct sc_webrtc sc_webrtc;
 typedef struct sc_inference sc_inference;
 struct sc_detector_ops;
 struct sc_live_ops;
@@ -75,6 +76,7 @@ sc_models *sc_app_models(sc_app *app);
 sc_inference *sc_app_inference(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
 sc_streams *sc_app_streams(sc_app *app);
+sc_webrtc *sc_app_webrtc(sc_app *app);
 
 struct sc_app_status {
     int64_t uptime_ns;

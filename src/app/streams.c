@@ -48,6 +48,8 @@ static int new_entry(sc_streams *streams, const char *id, json_t *json,
     json_object_del(entry->json, "id");
     entry->created_ns = sc_clock_wall();
     int ret = sc_streams_spec_parse(&entry->spec, entry->json, streams->ops, err);
+    if (!ret && !strcmp(entry->spec.input, "whip:"))
+        entry->inlet = sc_live_inlet_new();
     entry->starts =
         sc_xcalloc((size_t)entry->spec.max_restarts + 1, sizeof(*entry->starts)); // bounded
     if (ret)
@@ -65,6 +67,7 @@ void sc_streams_entry_unref(struct sc_streams_entry **pentry)
     if (!sc_ref_dec(&entry->ref))
         return;
     json_decref(entry->json);
+    sc_live_inlet_unref(&entry->inlet);
     free(entry->starts);
     pthread_mutex_destroy(&entry->live_lock);
     free(entry);
@@ -160,6 +163,8 @@ static int insert_row(const struct sc_streams_entry *entry, sc_err *err)
 
 void sc_streams_note_end(struct sc_streams_entry *entry)
 {
+    if (entry->passing)
+        return;
     char *text = row_text(entry, true);
     int ret = text ? sc_rows_update(entry->streams->rows, SC_STREAMS_TABLE, entry->id, text, 0)
                    : SC_ENOMEM;
@@ -283,7 +288,7 @@ static void await_removal(struct sc_streams_entry *entry)
     pthread_mutex_unlock(&streams->lock);
 }
 
-int sc_streams_add(sc_streams *streams, json_t *spec, char id[65], sc_err *err)
+static int add(sc_streams *streams, json_t *spec, bool passing, char id[65], sc_err *err)
 {
     struct sc_streams_entry *entry = NULL;
     int ret = json_is_object(spec)
@@ -291,22 +296,34 @@ int sc_streams_add(sc_streams *streams, json_t *spec, char id[65], sc_err *err)
                   : sc_fail_field(err, SC_EARG, "body", "a JSON object is expected");
     if (!ret)
         ret = new_entry(streams, id, spec, &entry, err);
-    if (!ret)
+    if (!ret) {
+        entry->passing = passing;
         ret = reserve(entry, err);
+    }
     if (ret) {
         sc_streams_entry_unref(&entry);
         return ret;
     }
-    ret = insert_row(entry, err);
+    ret = passing ? SC_OK : insert_row(entry, err);
     if (!ret) {
         ret = start(entry, err);
-        if (ret)
+        if (ret && !passing)
             sc_rows_delete(streams->rows, SC_STREAMS_TABLE, id);
     }
     if (ret)
         await_removal(entry);
     sc_streams_entry_unref(&entry);
     return ret;
+}
+
+int sc_streams_add(sc_streams *streams, json_t *spec, char id[65], sc_err *err)
+{
+    return add(streams, spec, false, id, err);
+}
+
+int sc_streams_add_passing(sc_streams *streams, json_t *spec, char id[65], sc_err *err)
+{
+    return add(streams, spec, true, id, err);
 }
 
 // The right to delete it, which one caller gets.
@@ -330,7 +347,7 @@ int sc_streams_delete(sc_streams *streams, const char *id)
     struct sc_streams_entry *entry = claim(streams, id);
     if (!entry)
         return SC_ENOTFOUND;
-    int ret = sc_rows_delete(streams->rows, SC_STREAMS_TABLE, id);
+    int ret = entry->passing ? SC_OK : sc_rows_delete(streams->rows, SC_STREAMS_TABLE, id);
     if (ret && ret != SC_ENOTFOUND) {
         SC_ERROR(streams->log, "cannot delete stream", SC_S("id", id),
                  SC_S("error", sc_strerror(ret)));
@@ -342,6 +359,24 @@ int sc_streams_delete(sc_streams *streams, const char *id)
         SC_INFO(streams->log, "stream deleted", SC_S("id", id));
         ret = SC_OK;
     }
+    sc_streams_entry_unref(&entry);
+    return ret;
+}
+
+int sc_streams_inlet(sc_streams *streams, const char *id, sc_live_inlet **pinlet, sc_err *err)
+{
+    struct sc_streams_entry *entry = sc_streams_find(streams, id);
+    *pinlet = NULL;
+    if (!entry)
+        return sc_fail_field(err, SC_ENOTFOUND, "id", "there is no stream %s", id);
+    int ret = SC_OK;
+    if (entry->inlet)
+        *pinlet = sc_live_inlet_ref(entry->inlet);
+    else
+        ret = sc_fail(err, SC_EEXISTS,
+                      "stream %s has a source of its own: only one whose input is \"whip:\" "
+                      "can be published into",
+                      id);
     sc_streams_entry_unref(&entry);
     return ret;
 }

@@ -85,6 +85,8 @@ void sc_streams_close(sc_streams **pstreams);
 // SC_ENOTFOUND (video), what sc_models_acquire() gives (field "model"), what sc_live_open() gives;
 // nothing is left then.
 int sc_streams_add(sc_streams *streams, json_t *spec, char id[65], sc_err *err);
+// As above, but it is not stored, and gone with the server.
+int sc_streams_add_passing(sc_streams *streams, json_t *spec, char id[65], sc_err *err);
 // Ends it, flushed, and removes its row. Blocks for that, some seconds at most. SC_ENOTFOUND; SC_EIO,
 // SC_ENOSPACE: it goes on.
 int sc_streams_delete(sc_streams *streams, const char *id);
@@ -122,6 +124,10 @@ int sc_streams_get(sc_streams *streams, const char *id, bool figures,
 // Up to max ids > after, by id; returns how many.
 int sc_streams_list(sc_streams *streams, const char *after, int max, char (*ids)[65]);
 void sc_streams_status_release(struct sc_streams_status *status);
+
+// Where publishers send to a stream whose input is "whip:"; a reference. SC_ENOTFOUND; SC_EEXISTS: it has
+// another source.
+int sc_streams_inlet(sc_streams *streams, const char *id, sc_live_inlet **pinlet, sc_err *err);
 
 // --- viewers ------------------------------------------------------------------------------
 

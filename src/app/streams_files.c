@@ -13,8 +13,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-static const char *const sources[] = {"rtsp://", "rtsps://", "rtmp://",  "rtmps://", "srt://",
-                                      "udp://",  "http://",  "https://", "testsrc:", NULL};
+static const char *const sources[] = {"rtsp://",  "rtsps://", "rtmp://", "rtmps://",
+                                      "srt://",   "udp://",   "http://", "https://",
+                                      "testsrc:", "whip:",    NULL};
 static const char *const sinks[] = {"rtmp://", "rtmps://", "srt://", "rtsp://", "udp://", NULL};
 
 static bool is_one_of(const char *const *prefixes, const char *url)

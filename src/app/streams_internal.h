@@ -6,6 +6,7 @@
 
 #include "app/streams.h"
 #include "base/ref.h"
+#include "media/live_inlet.h"
 
 #define SC_STREAMS_TABLE        "streams"
 #define SC_STREAMS_RESTARTS_MAX 1000
@@ -17,7 +18,7 @@ enum sc_streams_restart { SC_RESTART_ON_FAILURE, SC_RESTART_ALWAYS, SC_RESTART_N
 struct sc_streams_spec {
     const char *input, *outputs[SC_LIVE_OUTPUTS], *model, *codec, *preset, *transport;
     double threshold, fps;
-    bool track, overlay, no_sound, realtime, loop;
+    bool track, overlay, clock, no_sound, realtime, loop;
     int64_t tracker; // enum sc_tracker_kind
     struct sc_live_camera camera;
     int64_t width, height, bitrate, quality;
@@ -60,6 +61,8 @@ struct sc_streams_entry {
     json_t *json; // as given
     struct sc_streams_spec spec;
     int64_t created_ns;
+    bool passing;         // has no row
+    sc_live_inlet *inlet; // for publishers; NULL where the input is another
 
     // Owned by the thread.
     sc_instance *instance;

@@ -81,6 +81,7 @@ static void fill(struct sc_streams_entry *entry, struct sc_live_params *params)
     params->input.url = entry->urls[0];
     params->input.transport = spec->transport;
     params->input.loop = spec->loop;
+    params->input.inlet = entry->inlet;
     for (int i = 0; i < SC_LIVE_OUTPUTS; i++)
         params->outputs[i] = entry->urls[1 + i];
     params->threshold = spec->threshold;
@@ -88,6 +89,7 @@ static void fill(struct sc_streams_entry *entry, struct sc_live_params *params)
     params->tracker = (enum sc_tracker_kind)spec->tracker;
     params->camera = spec->camera;
     params->overlay = spec->overlay;
+    params->clock = spec->clock;
     params->width = (int)spec->width;
     params->height = (int)spec->height;
     params->fps = spec->fps;

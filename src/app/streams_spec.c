@@ -36,6 +36,7 @@ static const struct field fields[] = {
     {"track", BOOL, AT(track)},
     {"tracker", CHOICE, AT(tracker), .choices = "bytetrack|ocsort|sort"},
     {"overlay", BOOL, AT(overlay)},
+    {"clock", BOOL, AT(clock)},
     {"width", INT, AT(width), 0, 16384},
     {"height", INT, AT(height), 0, 16384},
     {"fps", NUM, AT(fps), 0, 240},

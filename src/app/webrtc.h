@@ -21,24 +21,31 @@ struct sc_webrtc_settings {
     int64_t viewers;        // webrtc-viewers: in total
     int64_t stream_viewers; // webrtc-stream-viewers: of one stream
     char *ports;            // webrtc-ports: "40000-40100"; "" = any
-    char *
-        ice; // webrtc-ice: STUN and TURN servers, by spaces: "stun:host:port turn:user:password@host:port"
-    int64_t linger; // webrtc-linger: seconds that a video's stream outlives its last viewer
-    char *rungs;    // webrtc-rungs: "auto", or sizes and rates: "720:2.5M 360:600k"
+    char *ice;         // webrtc-ice: "stun:host:port turn:user:password@host:port"; "" = none
+    char *rungs;       // webrtc-rungs: "auto", or heights and rates: "720:2.5M 360:600k"
+    int64_t linger_ns; // webrtc-linger: a video's stream outlives its last viewer by that
 };
 extern const sc_option_group sc_webrtc_options;
 
+// The rungs of all streams as the option says, the highest first, VP8 last; their number. SC_EARG.
+int sc_webrtc_rungs(const char *text, struct sc_live_rung rungs[SC_LIVE_RUNGS], sc_err *err);
+
 struct sc_webrtc_params {
     const struct sc_webrtc_settings *settings; // borrowed, as all that follows
+    const struct sc_live_rung *rungs;          // that the streams were opened with
+    int rung_count;
     sc_log *log;
     sc_metrics *metrics;
+    sc_pool *pool;
     sc_streams *streams;
     sc_videos *videos;
 };
-// GStreamer is loaded in the background; where it is missing, watching fails with what to install.
+// GStreamer is loaded in the background, when there is a stream that can be watched; where it is missing,
+// watching fails with what to install. SC_EARG: an option makes no sense.
 int sc_webrtc_open(sc_webrtc **pwebrtc, const struct sc_webrtc_params *params, sc_err *err);
-void sc_webrtc_stop(
-    sc_webrtc *webrtc); // no new sessions, all end. Idempotent, never blocks for long
+// No new sessions; those there are end. Idempotent, never blocks.
+void sc_webrtc_stop(sc_webrtc *webrtc);
+// Waits for that. Before the streams and the pool are closed.
 void sc_webrtc_close(sc_webrtc **pwebrtc);
 
 struct sc_webrtc_answer {

@@ -6,10 +6,12 @@
 #include "app/app.h"
 #include "app/models.h"
 #include "app/streams.h"
+#include "app/webrtc.h"
 #include "http/server.h"
 
-static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                                &sc_streams_options, &sc_http_options, NULL};
+static const sc_option_group *const groups[] = {&sc_app_options,     &sc_models_options,
+                                                &sc_streams_options, &sc_webrtc_options,
+                                                &sc_http_options,    NULL};
 
 // Takes "--config FILE" or "--config=FILE" out of argv.
 static const char *take_config(int *argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include "app/detections.h"
 #include "app/streams.h"
+#include "app/webrtc.h"
 #include "fake_detector.h"
 
 static struct fake_runtime fake;
@@ -10,7 +11,7 @@ static struct fake_runtime fake;
 static void open_app(struct fixture *fx, const char *name)
 {
     static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                                    &sc_streams_options, NULL};
+                                                    &sc_streams_options, &sc_webrtc_options, NULL};
     sc_err err = {0};
     fake_init(&fake);
     snprintf(fx->dir, sizeof(fx->dir), "%s/%s", fx->root, name);

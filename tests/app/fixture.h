@@ -16,6 +16,7 @@
 
 #include "app/streams.h"
 #include "app/videos_internal.h"
+#include "app/webrtc.h"
 #include "base/mem.h"
 
 struct bytes {
@@ -107,8 +108,8 @@ static inline void app_close(struct fixture *fx)
 // Opens the app on the present folder; settings are "name=value" separated by spaces.
 static inline int app_try(struct fixture *fx, const char *settings, sc_err *err)
 {
-    static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                                    &sc_streams_options, NULL};
+    static const sc_option_group *const groups[] = {
+        &sc_app_options, &sc_models_options, &sc_streams_options, &sc_webrtc_options, NULL};
     char text[400], *save = NULL;
     fx->options = sc_options_new(groups);
     assert_int_equal(sc_options_set(fx->options, "data-dir", fx->dir, "test", NULL), 0);

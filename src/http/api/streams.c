@@ -83,12 +83,14 @@ const sc_endpoint sc_add_stream = {
     .summary = "Start a live stream",
     .help =
         "`input`: rtsp, rtsps, rtmp, rtmps, srt, udp, http, https (HLS too), `testsrc:`, "
-        "`video:ID` for a stored video, or a file below the folder of the option "
+        "`whip:` (somebody publishes into it by WebRTC), `video:ID` for a stored video, or a "
+        "file below the folder of the option "
         "`streams-files`. `outputs`: rtmp, rtmps, srt, rtsp, udp, or such a file (.mp4, .mkv, "
         ".webm, .ts, or .m3u8 for HLS), which is written anew at each start. `model` finds "
         "things (\"\" is the default one); `track`, `overlay` and `camera` need it. `camera`: "
         "`follow` (classes by +, \"action\", \"track:7\"), `aspect` (\"9:16\"), `zoom`, "
-        "`ahead`. `delay`: seconds that a picture waits for its detections. `restart`: "
+        "`ahead`. `clock` draws one that programs read, to measure delays. `delay`: seconds "
+        "that a picture waits for its detections. `restart`: "
         "on-failure (default), always or never, with pauses of 1 s to a minute, at most "
         "`max_restarts` (10) within an hour. The stream is stored: it is back when the server "
         "is started again, unless it has ended.",

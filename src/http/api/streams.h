@@ -28,7 +28,7 @@ json_t *sc_api_stream_stats_json(const struct sc_streams_status *status);
     "\"camera\":{\"type\":[\"object\",\"boolean\"],\"properties\":{"                           \
     "\"follow\":{\"type\":\"string\"},\"aspect\":{\"type\":[\"string\",\"number\"]},"          \
     "\"zoom\":{\"type\":\"number\"},\"ahead\":{\"type\":[\"string\",\"number\"]}}},"           \
-    "\"overlay\":{\"type\":\"boolean\"},"                                                      \
+    "\"overlay\":{\"type\":\"boolean\"},\"clock\":{\"type\":\"boolean\"},"                       \
     "\"width\":{\"type\":\"integer\"},\"height\":{\"type\":\"integer\"},"                      \
     "\"fps\":{\"type\":\"number\",\"minimum\":0,\"maximum\":240},"                             \
     "\"codec\":{\"type\":\"string\"},\"preset\":{\"type\":\"string\"},"                        \
