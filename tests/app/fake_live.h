@@ -19,7 +19,17 @@ struct sc_live {
     void *arg;
     struct sc_live_params params;
     sc_live_viewer *viewers;
+    sc_live_tap *taps;
     int64_t frames;
+};
+
+struct sc_live_tap {
+    sc_live *live; // NULL: closed
+    sc_live_tap *next;
+    void (*take)(void *arg, const struct sc_live_sample *sample);
+    void *arg;
+    int rung, keys; // wishes
+    int64_t bitrate;
 };
 
 struct sc_live_viewer {
@@ -32,7 +42,7 @@ struct sc_live_viewer {
 static struct {
     pthread_mutex_t lock;
     sc_live lives[FAKE_LIVES];
-    int opened, open, viewers;
+    int opened, open, viewers, taps;
     bool deaf; // streams do not end when they are stopped
 } fake_lives = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -79,6 +89,8 @@ static inline void fake_live_end_now(sc_live *live, int ret, const char *text)
         sc_fail(&live->err, ret, "%s", text);
     for (sc_live_viewer *v = live->viewers; v; v = v->next)
         v->take(v->arg, NULL, 0, 0);
+    for (sc_live_tap *t = live->taps; t; t = t->next)
+        t->take(t->arg, NULL);
     live->on_end(live->arg);
 }
 
@@ -113,6 +125,11 @@ static inline void fake_live_close(sc_live **plive)
 {
     pthread_mutex_lock(&fake_lives.lock);
     sc_require(!(*plive)->viewers);
+    for (sc_live_tap *t = (*plive)->taps; t; t = t->next) {
+        if (!(*plive)->ended)
+            t->take(t->arg, NULL);
+        t->live = NULL;
+    }
     (*plive)->used = false;
     fake_lives.open--;
     pthread_mutex_unlock(&fake_lives.lock);
@@ -202,6 +219,74 @@ static inline void fake_live_picture(const char *id, const char *text, int64_t n
     sc_buf_unref(&buf);
 }
 
+static inline int fake_live_tap(sc_live *live, int rung, sc_live_tap **ptap,
+                                void (*take)(void *arg, const struct sc_live_sample *sample),
+                                void *arg, sc_err *err)
+{
+    *ptap = NULL;
+    if (rung < 0 || rung >= live->params.rung_count)
+        return sc_fail_field(err, SC_EARG, "rung", "no such rung");
+    sc_live_tap *tap = *ptap = sc_new(sc_live_tap);
+    pthread_mutex_lock(&fake_lives.lock);
+    *tap =
+        (sc_live_tap){.live = live, .next = live->taps, .take = take, .arg = arg, .rung = rung};
+    live->taps = tap;
+    fake_lives.taps++;
+    if (live->ended)
+        take(arg, NULL);
+    pthread_mutex_unlock(&fake_lives.lock);
+    return 0;
+}
+
+static inline void fake_live_untap(sc_live_tap **ptap)
+{
+    sc_live_tap *tap = *ptap;
+    *ptap = NULL;
+    if (!tap)
+        return;
+    pthread_mutex_lock(&fake_lives.lock);
+    sc_live_tap **p = tap->live ? &tap->live->taps : NULL;
+    while (p && *p != tap)
+        p = &(*p)->next;
+    if (p)
+        *p = tap->next;
+    fake_lives.taps--;
+    pthread_mutex_unlock(&fake_lives.lock);
+    free(tap);
+}
+
+static inline void fake_live_want_key(sc_live_tap *tap)
+{
+    tap->keys++;
+}
+
+static inline int fake_live_set_bitrate(sc_live_tap *tap, int64_t bitrate)
+{
+    tap->bitrate = bitrate;
+    return 0;
+}
+
+static inline int fake_live_get_rung(sc_live *live, int rung,
+                                     struct sc_live_rung_figures *figures)
+{
+    *figures = (struct sc_live_rung_figures){.bitrate = live->params.rungs[rung].bitrate};
+    for (sc_live_tap *t = live->taps; t; t = t->next)
+        figures->taps += t->rung == rung;
+    return 0;
+}
+
+// A sample for all taps of a rung.
+static inline void fake_live_sample(const char *id, int rung,
+                                    const struct sc_live_sample *sample)
+{
+    pthread_mutex_lock(&fake_lives.lock);
+    sc_live *live = fake_live_at(id);
+    for (sc_live_tap *t = live ? live->taps : NULL; t; t = t->next)
+        if (t->rung == rung)
+            t->take(t->arg, sample);
+    pthread_mutex_unlock(&fake_lives.lock);
+}
+
 static inline int fake_camera_parse(struct sc_live_camera *camera, const char *text,
                                     sc_err *err)
 {
@@ -221,4 +306,9 @@ static const struct sc_live_ops fake_live_ops = {
     .get_graph_stats = fake_live_graph,
     .view = fake_live_view,
     .unview = fake_live_unview,
+    .tap = fake_live_tap,
+    .untap = fake_live_untap,
+    .want_key = fake_live_want_key,
+    .set_bitrate = fake_live_set_bitrate,
+    .get_rung = fake_live_get_rung,
 };
