@@ -448,7 +448,7 @@ static void files_stay_in_their_folder(void **state)
             assert_int_equal(sc_streams_delete(rig->streams, "a"), 0);
     }
     // The live stream gets the path itself; what is told has the name that was given.
-    add_good(rig, "{'input':'in/a.mp4','id':'a','outputs':['hls/x.m3u8']}");
+    add_good(rig, "{'input':'in/a.mp4','id':'a','outputs':['hls/x.m3u8'],'restart':'never'}");
     snprintf(spec, sizeof(spec), "%s/files/in/a.mp4", root);
     assert_string_equal(fake_live_at("a")->url, spec);
     snprintf(spec, sizeof(spec), "%s/files/hls/x.m3u8", root);
@@ -461,7 +461,7 @@ static void files_stay_in_their_folder(void **state)
     char reason[600];
     snprintf(spec, sizeof(spec), "cannot write %s/files/hls/x.m3u8, disk full", root);
     fake_live_end("a", SC_ENOSPACE, spec);
-    await_state(rig, "a", SC_STREAMS_WAITING, reason);
+    await_state(rig, "a", SC_STREAMS_FAILED, reason);
     assert_string_equal(reason, "cannot write hls/x.m3u8, disk full");
     char none[1] = "";
     rig->settings.files = none;
