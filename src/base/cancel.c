@@ -19,7 +19,9 @@ struct sc_cancel {
     // under lock
     sc_cancel *children; // linked by next
     sc_cancel *prev, *next;
-    int fd; // -1 = none yet
+    int fd;                // -1 = none yet
+    void (*fn)(void *arg); // NULL = nobody is told
+    void *arg;
 };
 
 // Links cancel into its parent's tree; the lock is held.
@@ -77,8 +79,11 @@ void sc_cancel_free(sc_cancel **pcancel)
 // Trees are shallow (server, request, work): recursion is bounded by their depth.
 static void mark(sc_cancel *cancel)
 {
-    if (!atomic_exchange(&cancel->requested, true) && cancel->fd >= 0)
+    bool first = !atomic_exchange(&cancel->requested, true);
+    if (first && cancel->fd >= 0)
         eventfd_write(cancel->fd, 1);
+    if (first && cancel->fn)
+        cancel->fn(cancel->arg);
     for (sc_cancel *child = cancel->children; child; child = child->next)
         mark(child);
 }
@@ -95,6 +100,17 @@ void sc_cancel_request(sc_cancel *cancel)
 bool sc_cancel_requested(const sc_cancel *cancel)
 {
     return cancel && atomic_load(&cancel->requested);
+}
+
+void sc_cancel_on_request(sc_cancel *cancel, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(cancel->lock);
+    sc_require(!cancel->fn);
+    cancel->fn = fn;
+    cancel->arg = arg;
+    if (atomic_load(&cancel->requested))
+        fn(arg);
+    pthread_mutex_unlock(cancel->lock);
 }
 
 int sc_cancel_fd(sc_cancel *cancel)

@@ -16,6 +16,11 @@ void sc_cancel_free(sc_cancel **pcancel);
 void sc_cancel_request(sc_cancel *cancel); // idempotent; NULL does nothing
 bool sc_cancel_requested(const sc_cancel *cancel);
 
+// Calls fn(arg) once, when the token is cancelled, on the thread that cancels it; at once where it is
+// cancelled already. fn may set a flag and signal; it must not block and calls nothing of this header. One
+// a token, until that is freed.
+void sc_cancel_on_request(sc_cancel *cancel, void (*fn)(void *arg), void *arg);
+
 // An eventfd that is readable once cancelled, made on first use; -1 for NULL or when out of
 // descriptors. It stays the token's.
 int sc_cancel_fd(sc_cancel *cancel);

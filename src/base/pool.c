@@ -26,6 +26,11 @@ struct sc_pool {
     struct task_list lists[SC_PRIO_COUNT];
     size_t pending;
     bool closing;
+
+    pthread_mutex_t alarms_lock; // its own, since a thread is started under it
+    // under alarms_lock
+    sc_alarms *alarms; // NULL = nobody uses them
+    int alarm_users;
 };
 
 // The most urgent task, or NULL; the lock is held.
@@ -90,6 +95,7 @@ sc_pool *sc_pool_open(const struct sc_pool_params *params)
     snprintf(pool->name, sizeof(pool->name), "%s", params->name ? params->name : "pool");
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
+    pthread_mutex_init(&pool->alarms_lock, NULL);
     pool->threads = sc_xcalloc((size_t)wanted, sizeof(*pool->threads));
     while (pool->count < wanted && start_thread(pool, pool->count))
         pool->count++;
@@ -110,6 +116,8 @@ void sc_pool_close(sc_pool **ppool)
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->count; i++)
         pthread_join(pool->threads[i], NULL);
+    sc_require(!pool->alarm_users);
+    pthread_mutex_destroy(&pool->alarms_lock);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
     free(pool->threads);
@@ -151,6 +159,34 @@ void sc_pool_post_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task
     pthread_mutex_lock(&pool->lock);
     append_task(pool, prio, task);
     pthread_mutex_unlock(&pool->lock);
+}
+
+sc_alarms *sc_pool_use_alarms(sc_pool *pool)
+{
+    pthread_mutex_lock(&pool->alarms_lock);
+    if (!pool->alarms) {
+        char name[16]; // the kernel's limit
+        snprintf(name, sizeof(name), "%s-time", pool->name);
+        pool->alarms = sc_alarms_open(name);
+    }
+    sc_alarms *alarms = pool->alarms;
+    if (alarms)
+        pool->alarm_users++;
+    pthread_mutex_unlock(&pool->alarms_lock);
+    return alarms;
+}
+
+void sc_pool_leave_alarms(sc_pool *pool)
+{
+    sc_alarms *unused = NULL;
+    pthread_mutex_lock(&pool->alarms_lock);
+    sc_require(pool->alarm_users > 0);
+    if (--pool->alarm_users == 0) {
+        unused = pool->alarms;
+        pool->alarms = NULL;
+    }
+    pthread_mutex_unlock(&pool->alarms_lock);
+    sc_alarms_close(&unused);
 }
 
 int sc_pool_threads(const sc_pool *pool)

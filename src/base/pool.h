@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/alarm.h"
+
 typedef struct sc_pool sc_pool;
 
 enum sc_priority { SC_PRIO_INTERACTIVE, SC_PRIO_NORMAL, SC_PRIO_BACKGROUND, SC_PRIO_COUNT };
@@ -35,6 +37,12 @@ struct sc_pool_task {
 
 // Not again before fn has begun; fn may post it again, or free it.
 void sc_pool_post_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task *task);
+
+// Alarms for all who use the pool: one thread more, from the first use to the last. Each use is given
+// back, its alarms released, before the pool closes. NULL when the thread cannot be started. Giving
+// back the last one waits for the thread, so not from an alarm.
+sc_alarms *sc_pool_use_alarms(sc_pool *pool);
+void sc_pool_leave_alarms(sc_pool *pool);
 
 int sc_pool_threads(const sc_pool *pool);
 size_t sc_pool_pending(sc_pool *pool); // tasks waiting, not those running

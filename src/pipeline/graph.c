@@ -2,9 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,10 +21,6 @@ static void init_locks(sc_graph *graph)
 
 static int acquire(sc_graph *graph, const struct sc_graph_params *params, sc_err *err)
 {
-    graph->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    graph->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (graph->kick < 0 || graph->timer < 0 || sc_cancel_fd(graph->stop) < 0)
-        return sc_fail(err, SC_EIO, "no file descriptor is free for a graph");
     if (!params->pool) {
         struct sc_pool_params pool = {.threads = params->threads, .name = "graph"};
         graph->own_pool = sc_pool_open(&pool);
@@ -48,7 +41,6 @@ int sc_graph_open(sc_graph **pgraph, const struct sc_graph_params *params, sc_er
     graph->log = params->log;
     graph->on_end = params->on_end;
     graph->arg = params->arg;
-    graph->kick = graph->timer = -1;
     graph->stop = sc_cancel_new(params->cancel);
     init_locks(graph);
     int ret = acquire(graph, params, err);
@@ -253,28 +245,26 @@ int sc_graph_start(sc_graph *graph, sc_err *err)
     int ret = check_graph(graph, err);
     if (ret < 0)
         return ret;
+    ret = sc_graph_watch(graph, err);
+    if (ret < 0)
+        return ret;
     pthread_mutex_lock(&graph->lock);
+    graph->started = true;
     graph->started_ns = sc_clock_now();
     graph->open_stages = graph->stage_count;
-    if (start_thread(&graph->keeper, sc_graph_keep, graph, "keeper")) {
-        graph->started = true;
-        if (!start_stages(graph)) {
-            ret = sc_fail(err, SC_ENOMEM, "no thread can be started for a stage");
-            sc_graph_stop(graph, ret, NULL, NULL);
-        } else if (sc_cancel_requested(graph->stop)) {
-            sc_graph_stop(graph, SC_ECANCELLED, NULL, NULL);
-        }
-        sc_graph_consider_all(graph);
-    } else {
-        ret = sc_fail(err, SC_ENOMEM, "no thread can be started for a graph");
+    if (!start_stages(graph)) {
+        ret = sc_fail(err, SC_ENOMEM, "no thread can be started for a stage");
+        sc_graph_stop(graph, ret, NULL, NULL);
     }
+    sc_graph_look(graph); // for what came before
+    sc_graph_consider_all(graph);
     pthread_mutex_unlock(&graph->lock);
     return ret;
 }
 
 void sc_graph_cancel(sc_graph *graph)
 {
-    sc_cancel_request(graph->stop); // the keeper sees it
+    sc_cancel_request(graph->stop);
 }
 
 static bool wait_for_end(sc_graph *graph, int timeout_ms)
@@ -307,7 +297,6 @@ int sc_graph_wait(sc_graph *graph, int timeout_ms, sc_err *err)
 
 static void join_all(sc_graph *graph)
 {
-    pthread_join(graph->keeper, NULL);
     for (int i = 0; i < graph->stage_count; i++)
         if (graph->stages[i]->threaded)
             pthread_join(graph->stages[i]->thread, NULL);
@@ -333,6 +322,7 @@ void sc_graph_close(sc_graph **pgraph)
         sc_graph_cancel(graph);
         sc_graph_wait(graph, -1, NULL);
         join_all(graph);
+        sc_graph_unwatch(graph);
     }
     sc_pool_close(&graph->own_pool);
     for (int i = 0; i < graph->stage_count; i++)
@@ -340,10 +330,6 @@ void sc_graph_close(sc_graph **pgraph)
     for (int i = 0; i < graph->link_count; i++)
         sc_link_free(graph->links[i]);
     sc_trace_close(&graph->trace);
-    if (graph->kick >= 0)
-        close(graph->kick);
-    if (graph->timer >= 0)
-        close(graph->timer);
     sc_cancel_free(&graph->stop);
     pthread_cond_destroy(&graph->end_came);
     pthread_mutex_destroy(&graph->lock);

@@ -8,8 +8,8 @@
 // Each link is a queue bounded in items and bytes, with a rule for when it is full. A stage runs when
 // it has something to do and each SC_LINK_WAIT link behind it has room. Blocking stages have a
 // thread each; the others are tasks on a pool that any number of graphs may share: after a few
-// milliseconds a stage makes place for the next. One more thread a graph keeps its timers, watches
-// the parent token, and calls on_end.
+// milliseconds a stage makes place for the next. Timers of all graphs of a pool are kept by one thread
+// more, which is there as long as one of them is (base/alarm.h); a graph costs no thread by itself.
 //
 // A graph ends with SC_OK when all its sources ended and everything was flushed through; with the
 // first error of a stage that is not optional (err says "name: why"); or with SC_ECANCELLED. In the
@@ -36,13 +36,13 @@ struct sc_graph_params {
     sc_log *log;            // failures are logged once, here; NULL = not
     const char *trace_path; // Chrome/Perfetto JSON of all steps; NULL = none
     size_t trace_max_bytes; // no events are added after so many; 0 = 256 MiB
-    // Called once, when a started graph has ended and all stages are closed; err is empty when ret
-    // is SC_OK. It may signal, and calls nothing of this graph.
+    // Called once, when a started graph has ended and all stages are closed, on the thread that closed
+    // the last one; err is empty when ret is SC_OK. It may signal, and calls nothing of this graph.
     void (*on_end)(void *arg, int ret, const sc_err *err);
     void *arg;
 };
 
-// SC_ENOMEM, SC_EIO (descriptors, trace file). *pgraph is set on success only.
+// SC_ENOMEM, SC_EIO (trace file). *pgraph is set on success only.
 int sc_graph_open(sc_graph **pgraph, const struct sc_graph_params *params, sc_err *err);
 
 struct sc_stage_params {

@@ -53,7 +53,7 @@ static void log_failure(sc_stage *stage, const char *msg)
 
 void sc_stage_fail(sc_stage *stage, int ret, const sc_err *err)
 {
-    // Whoever looks at the token fails before the keeper has come to stop the graph.
+    // Whoever looks at the token fails before the alarm has come to stop the graph.
     if (sc_cancel_requested(stage->graph->stop)) {
         sc_graph_stop(stage->graph, SC_ECANCELLED, NULL, NULL);
         return;
@@ -84,6 +84,23 @@ void sc_graph_stop(sc_graph *graph, int ret, const char *stage, const sc_err *er
         sc_stage_finish(graph->stages[i], SC_DROP_STOPPED);
 }
 
+// All stages are closed: nobody else is in the graph any more, but for its owner. The lock is free
+// meanwhile.
+static void end(sc_graph *graph)
+{
+    graph->ended_ns = sc_clock_now();
+    int ret = graph->ret;
+    sc_err err = graph->err;
+    pthread_mutex_unlock(&graph->lock);
+    if (sc_trace_close(&graph->trace) < 0)
+        SC_WARN(graph->log, "trace could not be written", SC_S("graph", graph->name));
+    if (graph->on_end)
+        graph->on_end(graph->arg, ret, &err);
+    pthread_mutex_lock(&graph->lock);
+    graph->over = true;
+    pthread_cond_broadcast(&graph->end_came);
+}
+
 void sc_stage_close(sc_stage *stage)
 {
     sc_graph *graph = stage->graph;
@@ -104,5 +121,5 @@ void sc_stage_close(sc_stage *stage)
     pthread_mutex_lock(&graph->lock);
     stage->turn = SC_TURN_CLOSED;
     if (--graph->open_stages == 0)
-        sc_graph_kick(graph);
+        end(graph);
 }

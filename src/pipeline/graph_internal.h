@@ -103,8 +103,7 @@ struct sc_graph {
     sc_stage **stages;
     sc_link **links;
     int stage_count, link_count;
-    int kick, timer; // eventfd and timerfd that wake the keeper
-    pthread_t keeper;
+    sc_alarm alarm; // for the stages' timers and for stop, once started
     int64_t started_ns;
 
     pthread_mutex_t lock;
@@ -114,7 +113,6 @@ struct sc_graph {
     bool started, stopping, over; // over: on_end has returned
     int open_stages;              // not closed yet
     int holds;                    // inputs held
-    int64_t timer_ns;             // when the timer wakes the keeper; 0 = it does not
     int64_t ended_ns;
     int ret;
     sc_err err;
@@ -164,9 +162,12 @@ void sc_stage_fail(sc_stage *stage, int ret, const sc_err *err);
 void sc_graph_stop(sc_graph *graph, int ret, const char *stage, const sc_err *err);
 void sc_stage_close(sc_stage *stage); // the last step: frees self; the lock is free meanwhile
 
-// graph_keeper.c -----------------------------------------------------------------------------
-void *sc_graph_keep(void *arg);          // the keeper's thread
-void sc_graph_kick(sc_graph *graph);     // makes it look
+// graph_wake.c -------------------------------------------------------------------------------
+// The alarm's life, around that of a graph which runs. watch: SC_ENOMEM. unwatch frees stop.
+int sc_graph_watch(sc_graph *graph, sc_err *err);
+void sc_graph_unwatch(sc_graph *graph);
+// Stops what was cancelled, wakes whose time has come; the lock is held.
+void sc_graph_look(sc_graph *graph);
 sc_waker *sc_waker_new(sc_stage *stage); // never NULL
 void sc_waker_detach(sc_waker *waker);   // wakes nothing from now on
 

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "test.h"
@@ -67,6 +68,28 @@ static void test_null_is_never_cancelled(void **state)
     sc_cancel_free(NULL);
 }
 
+static void count_call(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void test_tells_once(void **state)
+{
+    (void)state;
+    atomic_int calls = 0, late = 0;
+    sc_cancel *root = sc_cancel_new(NULL), *child = sc_cancel_new(root);
+    sc_cancel_on_request(child, count_call, &calls);
+    assert_int_equal(calls, 0);
+    sc_cancel_request(root);
+    sc_cancel_request(root);
+    sc_cancel_request(child);
+    assert_int_equal(calls, 1);
+    sc_cancel_on_request(root, count_call, &late); // cancelled already
+    assert_int_equal(late, 1);
+    sc_cancel_free(&child);
+    sc_cancel_free(&root);
+}
+
 static void *churn(void *arg)
 {
     for (int i = 0; i < 200; i++) {
@@ -98,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_children_follow_their_parent),
         cmocka_unit_test(test_late_child_is_born_cancelled),
         cmocka_unit_test(test_descriptor_becomes_readable),
+        cmocka_unit_test(test_tells_once),
         cmocka_unit_test(test_null_is_never_cancelled),
         cmocka_unit_test(test_threads_make_and_drop_children),
     };

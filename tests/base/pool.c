@@ -119,6 +119,32 @@ static void test_core_count(void **state)
     sc_pool_close(NULL);
 }
 
+static void on_alarm(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void test_alarms_are_shared(void **state)
+{
+    (void)state;
+    sc_alarm alarm;
+    atomic_int rings = 0;
+    sc_pool *pool = sc_pool_open(&(struct sc_pool_params){.threads = 1});
+    for (int i = 0; i < 3; i++) { // the thread goes and comes again
+        sc_alarms *first = sc_pool_use_alarms(pool), *second = sc_pool_use_alarms(pool);
+        assert_non_null(first);
+        assert_ptr_equal(first, second);
+        sc_pool_leave_alarms(pool);
+        sc_alarm_init(&alarm, first, on_alarm, &rings);
+        sc_alarm_set(&alarm, sc_clock_now());
+        while (atomic_load(&rings) <= i)
+            sc_clock_sleep(SC_NS_PER_MS);
+        sc_alarm_release(&alarm);
+        sc_pool_leave_alarms(pool);
+    }
+    sc_pool_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_full_pool_refuses),
         cmocka_unit_test(test_tasks_post_tasks_while_closing),
         cmocka_unit_test(test_core_count),
+        cmocka_unit_test(test_alarms_are_shared),
     };
     return cmocka_run_group_tests_name("base/pool", tests, NULL, NULL);
 }

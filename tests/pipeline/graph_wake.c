@@ -1,4 +1,5 @@
 // Wakers, timers, holding back: stages whose results come from elsewhere.
+#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -548,6 +549,124 @@ static void test_too_far_apart_is_an_error(void **state)
     assert_memory_equal(err.text, "mux: ", 5);
 }
 
+// --- many graphs ------------------------------------------------------------------------------
+
+static int count_threads(void)
+{
+    int count = 0;
+    DIR *dir = opendir("/proc/self/task");
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+#define IDLE 200
+
+struct crowd {
+    sc_pool *pool;
+    sc_cancel *stop;
+    struct sleeper sleepers[IDLE];
+    sc_graph *graphs[IDLE];
+    sc_stage *stages[IDLE];
+};
+
+static struct crowd *start_crowd(void)
+{
+    struct crowd *c = sc_new(struct crowd);
+    c->pool = sc_pool_open(&(struct sc_pool_params){.threads = 2});
+    c->stop = sc_cancel_new(NULL);
+    int threads = count_threads();
+    for (int i = 0; i < IDLE; i++) {
+        const struct sc_graph_params options = {.pool = c->pool, .cancel = c->stop};
+        const struct sc_stage_params params = {
+            .ops = &sleeper_ops, .self = &c->sleepers[i], .out = {&fake_type}};
+        assert_int_equal(sc_graph_open(&c->graphs[i], &options, NULL), SC_OK);
+        assert_int_equal(sc_graph_add(c->graphs[i], &params, &c->stages[i], NULL), SC_OK);
+        assert_int_equal(sc_graph_start(c->graphs[i], NULL), SC_OK);
+    }
+    for (int i = 0; i < IDLE; i++)
+        fake_wait_for(&c->sleepers[i].pulls, 1);
+    assert_in_range(count_threads(), threads, threads + 1);
+    return c;
+}
+
+static void test_idle_graphs_share_a_thread(void **state)
+{
+    (void)state;
+    int before = count_threads();
+    struct crowd *c = start_crowd();
+    int64_t start = sc_clock_now() + 20 * MS;
+    for (int i = 0; i < IDLE; i++)
+        sc_stage_wake_at(c->stages[i], start + i * 77 % IDLE * MS / 4);
+    for (int i = 0; i < IDLE; i++) {
+        fake_wait_for(&c->sleepers[i].wokens, 1);
+        assert_true(c->sleepers[i].woken_at[0] >= start + i * 77 % IDLE * MS / 4);
+    }
+    for (int i = 0; i < IDLE; i += 2) // the others go on
+        sc_graph_close(&c->graphs[i]);
+    for (int i = 1; i < IDLE; i += 2) {
+        sc_stage_wake_at(c->stages[i], sc_clock_now() + MS);
+        fake_wait_for(&c->sleepers[i].wokens, 2);
+    }
+    sc_cancel_request(c->stop);
+    for (int i = 1; i < IDLE; i += 2) {
+        assert_int_equal(sc_graph_wait(c->graphs[i], 10000, NULL), SC_ECANCELLED);
+        assert_int_equal(c->sleepers[i].wokens, 2);
+        sc_graph_close(&c->graphs[i]);
+    }
+    sc_pool_close(&c->pool);
+    sc_cancel_free(&c->stop);
+    free(c);
+    for (int i = 0; count_threads() > before; i++) { // the kernel is a little behind join
+        assert_true(i < 1000);
+        sc_clock_sleep(MS);
+    }
+}
+
+// A time asked for before the start counts, too.
+static void test_timer_before_the_start(void **state)
+{
+    (void)state;
+    struct sleeper s = {0};
+    sc_stage *stage;
+    sc_graph *graph = fake_graph(NULL);
+    struct sc_stage_params params = {.ops = &sleeper_ops, .self = &s, .out = {&fake_type}};
+    assert_int_equal(sc_graph_add(graph, &params, &stage, NULL), SC_OK);
+    int64_t when = sc_clock_now() + 20 * MS;
+    sc_stage_wake_at(stage, when);
+    assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
+    fake_wait_for(&s.wokens, 1);
+    assert_true(s.woken_at[0] >= when);
+    sc_graph_close(&graph);
+}
+
+// on_end of a graph that shares its pool may come as late as it likes: close waits for it.
+static void end_slowly(void *arg, int ret, const sc_err *err)
+{
+    (void)err;
+    sc_clock_sleep(30 * MS);
+    atomic_store((atomic_int *)arg, ret);
+}
+
+static void test_close_waits_for_on_end(void **state)
+{
+    (void)state;
+    struct sleeper s = {0};
+    atomic_int ended = 1;
+    sc_graph *graph = NULL;
+    sc_pool *pool = sc_pool_open(&(struct sc_pool_params){.threads = 1});
+    const struct sc_graph_params options = {.pool = pool, .on_end = end_slowly, .arg = &ended};
+    struct sc_stage_params params = {.ops = &sleeper_ops, .self = &s, .out = {&fake_type}};
+    assert_int_equal(sc_graph_open(&graph, &options, NULL), SC_OK);
+    assert_int_equal(sc_graph_add(graph, &params, NULL, NULL), SC_OK);
+    assert_int_equal(sc_graph_start(graph, NULL), SC_OK);
+    sc_graph_close(&graph);
+    assert_int_equal(ended, SC_ECANCELLED);
+    sc_pool_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +682,9 @@ int main(void)
         cmocka_unit_test(test_sound_and_picture_far_apart),
         cmocka_unit_test(test_slow_reader_beside_keeps_its_bound),
         cmocka_unit_test(test_too_far_apart_is_an_error),
+        cmocka_unit_test(test_idle_graphs_share_a_thread),
+        cmocka_unit_test(test_timer_before_the_start),
+        cmocka_unit_test(test_close_waits_for_on_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
