@@ -105,10 +105,10 @@ bool sc_cancel_requested(const sc_cancel *cancel)
 void sc_cancel_on_request(sc_cancel *cancel, void (*fn)(void *arg), void *arg)
 {
     pthread_mutex_lock(cancel->lock);
-    sc_require(!cancel->fn);
+    sc_require(!cancel->fn || !fn);
     cancel->fn = fn;
     cancel->arg = arg;
-    if (atomic_load(&cancel->requested))
+    if (fn && atomic_load(&cancel->requested))
         fn(arg);
     pthread_mutex_unlock(cancel->lock);
 }

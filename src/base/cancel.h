@@ -17,8 +17,8 @@ void sc_cancel_request(sc_cancel *cancel); // idempotent; NULL does nothing
 bool sc_cancel_requested(const sc_cancel *cancel);
 
 // Calls fn(arg) once, when the token is cancelled, on the thread that cancels it; at once where it is
-// cancelled already. fn may set a flag and signal; it must not block and calls nothing of this header. One
-// a token, until that is freed.
+// cancelled already. fn may set a flag and signal; it must not block and calls nothing of this header.
+// One a token; NULL takes it away, and waits for a call under way.
 void sc_cancel_on_request(sc_cancel *cancel, void (*fn)(void *arg), void *arg);
 
 // An eventfd that is readable once cancelled, made on first use; -1 for NULL or when out of

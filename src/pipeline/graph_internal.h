@@ -163,7 +163,7 @@ void sc_graph_stop(sc_graph *graph, int ret, const char *stage, const sc_err *er
 void sc_stage_close(sc_stage *stage); // the last step: frees self; the lock is free meanwhile
 
 // graph_wake.c -------------------------------------------------------------------------------
-// The alarm's life, around that of a graph which runs. watch: SC_ENOMEM. unwatch frees stop.
+// The alarm's life, around that of a graph which runs. watch: SC_ENOMEM.
 int sc_graph_watch(sc_graph *graph, sc_err *err);
 void sc_graph_unwatch(sc_graph *graph);
 // Stops what was cancelled, wakes whose time has come; the lock is held.

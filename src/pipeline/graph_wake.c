@@ -70,7 +70,7 @@ int sc_graph_watch(sc_graph *graph, sc_err *err)
 
 void sc_graph_unwatch(sc_graph *graph)
 {
-    sc_cancel_free(&graph->stop); // it sets the alarm
+    sc_cancel_on_request(graph->stop, NULL, NULL);
     sc_alarm_release(&graph->alarm);
     sc_pool_leave_alarms(graph->pool);
 }

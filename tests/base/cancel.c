@@ -86,6 +86,12 @@ static void test_tells_once(void **state)
     assert_int_equal(calls, 1);
     sc_cancel_on_request(root, count_call, &late); // cancelled already
     assert_int_equal(late, 1);
+    sc_cancel *other = sc_cancel_new(NULL);
+    sc_cancel_on_request(other, count_call, &late);
+    sc_cancel_on_request(other, NULL, NULL);
+    sc_cancel_request(other);
+    assert_int_equal(late, 1);
+    sc_cancel_free(&other);
     sc_cancel_free(&child);
     sc_cancel_free(&root);
 }
