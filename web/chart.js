@@ -11,7 +11,7 @@ export class Chart {
     constructor(node) {
         Object.assign(this, { node, plot: null, classes: [], data: [[]], from: 0, span: 1, at: 0 });
         new ResizeObserver(() => this.resize()).observe(node);
-        matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.plot?.redraw());
+        document.addEventListener('theme', () => this.plot?.redraw());
     }
 
     // Fetches the library the first time. Resolves to false where this build lacks it.

@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import * as detect from './detect.js';
 import * as models from './models.js';
+import * as places from './places.js';
 import * as uploads from './uploads.js';
 import { $, copy, toast } from './ui.js';
 import * as videos from './videos.js';
@@ -9,26 +10,40 @@ import * as viewer from './viewer.js';
 
 const RETRY_MS = 2000;
 
-// #/ is the list, #/v/ID?n=123&model=pitch a frame, and the model that looks at it.
+// #/ is the list, #/v/ID?n=123&model=pitch a frame, and the model that looks at it; the rest is known to
+// places.js.
 function place() {
     const match = /^#\/v\/([A-Za-z0-9_-]{1,64})(?:\?(.*))?$/.exec(location.hash);
-    if (!match) return { view: 'home' };
+    const other = places.find(location.hash);
+    if (!match) return other ? { view: 'place', other } : { view: 'home' };
     const query = new URLSearchParams(match[2]);
     const n = Number(query.get('n'));
     return { view: 'viewer', id: match[1], n: Number.isInteger(n) && n > 0 ? n : 0, model: query.get('model') };
 }
 
-async function route() {
-    const { view, id, n, model } = place();
-    if (model !== null && view === 'viewer') models.use(model);
-    document.body.dataset.view = view;
-    $('viewer').hidden = view !== 'viewer';
-    videos.mark(id);
-    if (view === 'home') {
-        viewer.close();
-        document.title = 'Saccade';
-        return;
+function markPlace(name) {
+    for (const link of document.querySelectorAll('[data-place]')) {
+        if (link.dataset.place === name) link.setAttribute('aria-current', 'page');
+        else link.removeAttribute('aria-current');
     }
+}
+
+async function route() {
+    const { view, id, other } = place();
+    document.body.dataset.view = view;
+    markPlace(other ? places.nav(other.name) : 'library');
+    $('viewer').hidden = view !== 'viewer';
+    $('place').hidden = view !== 'place';
+    videos.mark(id);
+    if (view !== 'viewer') viewer.close();
+    if (view === 'place') return void places.open(other);
+    places.close();
+    if (view === 'viewer') return void showFrame(place());
+    document.title = 'Saccade';
+}
+
+async function showFrame({ id, n, model }) {
+    if (model !== null) models.use(model);
     try {
         const moved = viewer.current() !== id;
         // What comes first on an empty page comes at its place: nothing moves afterwards.
@@ -99,7 +114,9 @@ async function load() {
 // --- uploads ------------------------------------------------------------------------------
 
 function take(files) {
-    if (files.length) uploads.add(files);
+    if (!files.length) return;
+    if (place().view === 'place') location.hash = '#/'; // where their progress is seen
+    uploads.add(files);
 }
 
 uploads.uploads.addEventListener('done', ({ detail }) => {
@@ -135,6 +152,23 @@ $('files').addEventListener('change', () => {
 });
 addEventListener('beforeunload', (event) => {
     if (uploads.busy()) event.preventDefault();
+});
+
+function tellTheme(look) {
+    const text = `Turn to the ${look} look`;
+    $('theme').title = text;
+    $('theme').setAttribute('aria-label', text);
+}
+const isDark = () => matchMedia($('dark').media).matches;
+const otherLook = () => tellTheme(isDark() ? 'light' : 'dark');
+document.addEventListener('theme', otherLook);
+otherLook();
+$('theme').addEventListener('click', () => window.turnTheme());
+
+// The address names what is shown, so a link within the page cannot change it.
+document.querySelector('.skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    $('main').focus();
 });
 
 const command = `curl -X POST -T clip.mp4 "${location.origin}/api/v1/videos?id=clip"`;

@@ -19,7 +19,7 @@ export class Timeline {
         this.context = canvas.getContext('2d');
         this.reset([0], 1);
         new ResizeObserver(() => this.resize()).observe(canvas);
-        matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw());
+        document.addEventListener('theme', () => this.draw());
     }
 
     reset(times, duration) {

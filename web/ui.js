@@ -94,8 +94,10 @@ export function ask(dialog) {
     });
 }
 
-export function confirmed(title, text) {
+// act: what the button that does it says.
+export function confirmed(title, text, act = 'Delete') {
     $('confirm-title').textContent = title;
+    $('confirm').querySelector('.danger').textContent = act;
     $('confirm-text').textContent = text;
     return ask($('confirm')).then((answer) => answer === 'yes');
 }

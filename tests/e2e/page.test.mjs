@@ -428,7 +428,7 @@ describe('the scrubber', () => {
         await page.goto(link(0));
         await shows(0);
         const reached = [];
-        for (let i = 0; i < 34; i++) {
+        for (let i = 0; i < 40; i++) {
             await page.keyboard.press('Tab');
             reached.push(await page.evaluate(() => {
                 const focused = document.activeElement;
