@@ -82,11 +82,12 @@ void sc_rtc_peer_drop_channels(sc_rtc_peer *peer)
     peer->channel_count = 0;
 }
 
+// One that the other side opened under our name comes before our own.
 static GstWebRTCDataChannel *ref_open_channel(sc_rtc_peer *peer)
 {
     GstWebRTCDataChannel *open = NULL;
     pthread_mutex_lock(&peer->lock);
-    for (int i = 0; i < peer->channel_count && !open; i++) {
+    for (int i = peer->channel_count - 1; i >= 0 && !open; i--) {
         GstWebRTCDataChannelState state = GST_WEBRTC_DATA_CHANNEL_STATE_CLOSED;
         char *label = NULL;
         g_object_get(peer->channels[i].channel, "ready-state", &state, "label", &label, NULL);
