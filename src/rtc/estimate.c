@@ -102,15 +102,18 @@ static bool is_near(sc_rtc_estimate *e)
 
 static void fall(sc_rtc_estimate *e, int64_t now_ns)
 {
-    e->info.overused_ns = now_ns;
     if (e->fell_ns && now_ns - e->fell_ns < RESPONSE_NS + e->round_ns)
         return;
+    // While packets queue, what arrives is what the link carries, be that more or less than was thought.
     double carried = sc_rtc_history_busy(&e->history);
-    if (carried <= 0)
+    if (carried <= 0) {
         carried = sc_rtc_history_rate(&e->history, FALL_WINDOW_NS);
+        if (FALL * carried > e->by_delay)
+            return; // it is not known to carry so much as that, so nothing is learnt
+    }
     note_limit(e, carried);
-    e->by_delay = fmin(e->by_delay, clamp(e, FALL * carried));
-    e->fell_ns = now_ns;
+    e->by_delay = FALL * carried;
+    e->fell_ns = e->info.overused_ns = now_ns;
 }
 
 static void grow(sc_rtc_estimate *e, double seconds)
@@ -136,19 +139,19 @@ static void step_delay(sc_rtc_estimate *e, double seconds, int64_t now_ns)
 
 // --- by loss ------------------------------------------------------------------------------------
 
-static void step_loss(sc_rtc_estimate *e, int packets, int64_t now_ns)
+static void step_loss(sc_rtc_estimate *e, int64_t now_ns)
 {
     double received = (double)e->info.received;
     if (now_ns - e->loss_ns < LOSS_NS)
         return;
     e->loss_ns = now_ns;
-    if (e->info.loss > LOSS_HIGH && packets >= LOSS_LEAST) {
+    if (e->info.lossy) {
         double rate = fmin(e->by_loss, e->by_delay) * (1 - 0.5 * e->info.loss);
         e->by_loss = fmax(rate, LOSS_FLOOR * received);
     } else if (e->info.loss <= LOSS_LOW) {
         e->by_loss *= LOSS_GROWTH;
     }
-    if (e->info.loss <= LOSS_HIGH)
+    if (!e->info.lossy)
         e->by_loss = fmax(e->by_loss, received);
     e->by_loss = clamp(e, e->by_loss);
 }
@@ -189,11 +192,11 @@ static void be_silent(sc_rtc_estimate *e, int64_t now_ns)
     e->info.overused_ns = now_ns;
 }
 
-static void measure(sc_rtc_estimate *e, int *ppackets)
+static void measure(sc_rtc_estimate *e)
 {
     struct sc_rtc_estimate_info *info = &e->info;
     info->received = (int64_t)sc_rtc_history_rate(&e->history, WINDOW_NS);
-    info->loss = sc_rtc_history_loss(&e->history, ppackets);
+    info->loss = sc_rtc_history_loss(&e->history, &info->lossy);
     info->queue_ms = sc_rtc_history_queue_ms(&e->history);
     info->usage = e->trend.usage;
     if (info->usage == SC_RTC_OVERUSE && info->queue_ms < QUEUE_LEAST_MS)
@@ -214,10 +217,9 @@ void sc_rtc_estimate_feed(sc_rtc_estimate *estimate, const struct sc_rtc_arrival
     }
     int64_t step_ns = estimate->fed_ns ? now_ns - estimate->fed_ns : 0;
     estimate->fed_ns = now_ns;
-    int packets = 0;
-    measure(estimate, &packets);
+    measure(estimate);
     step_delay(estimate, (double)(step_ns < STEP_NS ? step_ns : STEP_NS) / SC_NS_PER_S, now_ns);
-    step_loss(estimate, packets, now_ns);
+    step_loss(estimate, now_ns);
     estimate->info.bitrate = (int64_t)fmin(estimate->by_delay, estimate->by_loss);
 }
 

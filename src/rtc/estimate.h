@@ -3,7 +3,7 @@
 // Google Congestion Control (draft-ietf-rmcat-gcc-02): packets sent within 5 ms are a group; when packets take
 // longer and longer, beyond an adaptive threshold, the link is overused and the estimate falls to 0.85 of what
 // it carries; else it grows, 8 % a second when far from the last fall, about a packet a round trip when near.
-// More than 10 % loss takes it down as well, 2 % or less lets it grow.
+// More than 10 % loss, beyond what may be chance among so few packets, takes it down as well, 2 % or less lets it grow.
 //
 // What differs from the draft, and why:
 //   - the trend is a line through the last 20 groups' delay, as in later versions of libwebrtc, instead of the
@@ -46,6 +46,7 @@ struct sc_rtc_estimate_info {
     int64_t bitrate;  // the estimate
     int64_t received; // what arrived over the last second or so
     double loss;      // share, over the last second or so (more where few packets are sent)
+    bool lossy;       // more than 10 % is lost, and not by chance
     double queue_ms;  // how much longer packets take now than at best within half a minute
     enum sc_rtc_usage usage;
     int64_t overused_ns; // when it was last overused, or silent; 0 = never

@@ -37,6 +37,6 @@ void sc_rtc_burst_add(struct sc_rtc_burst *burst, const struct sc_rtc_sent *sent
     }
     burst->count++;
     burst->sent_ns = sent->sent_ns;
-    if (sent->arrived_ns > burst->arrived_ns)
-        burst->arrived_ns = sent->arrived_ns;
+    burst->arrived_ns =
+        sent->arrived_ns; // not the latest one: jitter would make each burst longer
 }

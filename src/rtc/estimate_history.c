@@ -18,14 +18,17 @@
 #define LOSS_NS       SC_NS_PER_S
 #define LOSS_MOST_NS  (3 * SC_NS_PER_S)
 #define LOSS_PACKETS  200 // or LOSS_MOST_NS
+#define LOSS_HIGH     0.10
+#define LOSS_CHANCE   2.0                  // deviations
+#define LOSS_LEAST    20                   // packets, to say anything
+#define LATE_NS       (100 * SC_NS_PER_MS) // what is missing may still come
 
 #define QUEUE_NS      (100 * SC_NS_PER_MS)
 #define QUEUE_PACKETS 5
 
-#define BUSY_MS       8.0 // a packet that took so much longer waited
-#define BUSY_NS       (500 * SC_NS_PER_MS)
+#define BUSY_NS       (8 * SC_NS_PER_MS) // a packet that took so much longer found others before it
 #define BUSY_LEAST_NS (120 * SC_NS_PER_MS)
-#define BUSY_BREAK    3 // packets in a row that did not wait
+#define BUSY_MOST_NS  (500 * SC_NS_PER_MS)
 
 void sc_rtc_history_init(struct sc_rtc_history *history)
 {
@@ -160,7 +163,7 @@ double sc_rtc_history_rate(const struct sc_rtc_history *history, int64_t window_
     return (double)bytes * 8e9 / (double)(span > RATE_LEAST_NS ? span : RATE_LEAST_NS);
 }
 
-double sc_rtc_history_loss(const struct sc_rtc_history *history, int *pcount)
+double sc_rtc_history_loss(const struct sc_rtc_history *history, bool *plossy)
 {
     int count = 0, lost = 0;
     for (int64_t seq = history->newest; seq > oldest(history); seq--) {
@@ -170,11 +173,12 @@ double sc_rtc_history_loss(const struct sc_rtc_history *history, int *pcount)
         int64_t age = history->newest_sent_ns - sent->sent_ns;
         if (age > LOSS_MOST_NS || (age > LOSS_NS && count >= LOSS_PACKETS))
             break;
-        count++;
-        lost += sent->lost;
+        count += age >= LATE_NS;
+        lost += age >= LATE_NS && sent->lost;
     }
-    *pcount = count;
-    return count ? (double)lost / count : 0;
+    double deviation = sqrt(LOSS_HIGH * (1 - LOSS_HIGH) * count);
+    *plossy = count >= LOSS_LEAST && lost > LOSS_HIGH * count + LOSS_CHANCE * deviation;
+    return count >= LOSS_LEAST ? (double)lost / count : 0;
 }
 
 static int64_t least_delay(const struct sc_rtc_history *history)
@@ -212,13 +216,13 @@ double sc_rtc_history_queue_ms(const struct sc_rtc_history *history)
 double sc_rtc_history_busy(const struct sc_rtc_history *history)
 {
     int64_t base = least_delay(history), first = INT64_MAX, last = INT64_MIN, bytes = 0;
-    int idle = 0, first_size = 0;
+    int first_size = 0;
     for (int64_t seq = history->newest; history->heard && seq > oldest(history); seq--) {
         const struct sc_rtc_sent *sent = look(history, seq);
         if (!sent || sent->lost)
             continue;
-        idle = waited_ns(sent, base) < BUSY_MS * SC_NS_PER_MS ? idle + 1 : 0;
-        if (idle >= BUSY_BREAK || (last > first && last - sent->arrived_ns > BUSY_NS))
+        if (waited_ns(sent, base) < BUSY_NS ||
+            (last > first && last - sent->arrived_ns > BUSY_MOST_NS))
             break;
         bytes += sent->size;
         last = sent->arrived_ns > last ? sent->arrived_ns : last;

@@ -44,8 +44,8 @@ enum sc_rtc_news sc_rtc_history_put(struct sc_rtc_history *history,
                                     const struct sc_rtc_sent **psent);
 // Bits a second that arrived over the last window_ns.
 double sc_rtc_history_rate(const struct sc_rtc_history *history, int64_t window_ns);
-// Share of packets; *pcount is of how many.
-double sc_rtc_history_loss(const struct sc_rtc_history *history, int *pcount);
+// Share of packets; 0 where there were too few. *plossy: it is more than 10 %, beyond chance.
+double sc_rtc_history_loss(const struct sc_rtc_history *history, bool *plossy);
 // How much longer even the fastest of the last packets took than the fastest within half a minute.
 double sc_rtc_history_queue_ms(const struct sc_rtc_history *history);
 // Bits a second that arrived since packets queue, half a second at most; 0 = too few to say.

@@ -11,14 +11,16 @@
 #define PROVED_NS     (60 * SC_NS_PER_S)
 #define SETTLE_NS     (1500 * SC_NS_PER_MS) // a round trip, a keyframe, feedback
 #define DRAIN_MOST    (3 * SC_NS_PER_S)
-#define RECENT_NS     SC_NS_PER_S // overuse counts for so long
-#define FINE_NS       SC_NS_PER_S // before a viewer is no longer starved
+#define QUEUED_NS     (500 * SC_NS_PER_MS) // longer than a keyframe takes
+#define RECENT_NS     SC_NS_PER_S          // overuse counts for so long
+#define FINE_NS       SC_NS_PER_S          // before a viewer is no longer starved
 
 #define DOWN_SHARE    0.85 // of the rung's rate
-#define DOWN_LOSS     0.10
 #define DOWN_QUEUE_MS 200.0
-#define UP_LOSS       0.08
+#define HOLD_QUEUE_MS 15.0
 #define UP_QUEUE_MS   50.0
+#define UP_BURST      1.3
+#define UP_VETO       0.95
 
 #define PACE          1.5 // of the rung's rate, at least
 #define PACE_NEXT     1.5 // of the next rung's: a burst at it shows whether that one would fit
@@ -57,13 +59,15 @@ static void change(struct sc_rtc_ladder *ladder, int rung, int64_t settle_ns, in
     ladder->room_ns = 0;
     ladder->trial_ns = 0;
     ladder->switches++;
+    ladder->hold = false;
 }
 
 // Whether the rung of now is too much for the link.
 static bool too_much(const struct sc_rtc_ladder *ladder,
                      const struct sc_rtc_estimate_info *info, int64_t now_ns)
 {
-    if (info->loss > DOWN_LOSS || info->queue_ms > DOWN_QUEUE_MS)
+    bool queued = ladder->queued_ns && now_ns - ladder->queued_ns >= QUEUED_NS;
+    if (info->lossy || queued)
         return true;
     return info->overused_ns > ladder->changed_ns && now_ns - info->overused_ns < RECENT_NS &&
            (double)info->bitrate < DOWN_SHARE * rate_of(ladder, ladder->rung);
@@ -82,16 +86,25 @@ static void go_down(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimate_i
             rung++;
     double drain_ns = fmin(info->queue_ms * SC_NS_PER_MS, DRAIN_MOST);
     change(ladder, rung, SETTLE_NS + (int64_t)drain_ns, now_ns);
+    ladder->hold = info->lossy || info->queue_ms > HOLD_QUEUE_MS;
 }
 
 static bool has_room(const struct sc_rtc_ladder *ladder,
                      const struct sc_rtc_estimate_info *info)
 {
     double next = rate_of(ladder, ladder->rung - 1);
-    if (info->slowed && (double)info->burst < next)
+    if (info->slowed && (double)info->burst < UP_VETO * next)
         return false;
-    return info->usage != SC_RTC_OVERUSE && info->queue_ms < UP_QUEUE_MS &&
-           info->loss < UP_LOSS;
+    return info->usage != SC_RTC_OVERUSE && info->queue_ms < UP_QUEUE_MS && !info->lossy;
+}
+
+// How long after the last change the next rung may be tried; not quite as long where a burst came through
+// faster than that rung needs.
+static int64_t pause_of(const struct sc_rtc_ladder *ladder,
+                        const struct sc_rtc_estimate_info *info)
+{
+    bool shown = (double)info->burst > UP_BURST * rate_of(ladder, ladder->rung - 1);
+    return shown ? ladder->pause_ns / 4 : ladder->pause_ns;
 }
 
 static void try_up(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimate_info *info,
@@ -104,7 +117,7 @@ static void try_up(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimate_in
     if (!ladder->room_ns)
         ladder->room_ns = now_ns;
     if (now_ns - ladder->room_ns < ladder->params.up_ns ||
-        now_ns - ladder->changed_ns < ladder->pause_ns)
+        now_ns - ladder->changed_ns < pause_of(ladder, info))
         return;
     change(ladder, ladder->rung - 1, 0, now_ns);
     ladder->trial_ns = now_ns;
@@ -128,6 +141,10 @@ int sc_rtc_ladder_step(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimat
                        int64_t now_ns)
 {
     bool lowest = ladder->rung == ladder->params.count - 1;
+    if (info->queue_ms < DOWN_QUEUE_MS)
+        ladder->queued_ns = 0;
+    else if (!ladder->queued_ns)
+        ladder->queued_ns = now_ns;
     bool settled = now_ns >= ladder->settled_ns;
     bool bad = settled && too_much(ladder, info, now_ns);
     if (settled)
@@ -136,7 +153,7 @@ int sc_rtc_ladder_step(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimat
         go_down(ladder, info, now_ns);
     else if (settled)
         try_up(ladder, info, now_ns);
-    if (now_ns - ladder->changed_ns > PROVED_NS) {
+    if (ladder->trial_ns && now_ns - ladder->trial_ns > PROVED_NS) {
         ladder->pause_ns = ladder->params.up_ns;
         ladder->trial_ns = 0;
     }

@@ -32,11 +32,15 @@ struct sc_rtc_ladder {
     int64_t rates[SC_RTC_RUNGS];
     int rung; // now, 0 = the highest
     bool starved;
+    // Until the keyframe of the new rung comes, nothing is to be sent: what queues on the link gets to drain, so that the
+    // keyframe is not lost. The picture stands still for less than it would otherwise.
+    bool hold;
     int64_t changed_ns; // when it got to this rung
     int64_t settled_ns; // until then, what is measured is of the rung before
     int64_t room_ns;    // since when there is room for the next rung; 0 = there is none
     int64_t trial_ns;   // when the rung was gone up to; 0 = it has proved itself
     int64_t pause_ns;   // before the next trial
+    int64_t queued_ns;  // since when too much is queued; 0 = it is not
     int64_t fine_ns;    // since when the lowest rung is not too much; 0 = it is
     int switches;
 };

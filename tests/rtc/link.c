@@ -1,9 +1,11 @@
 #include "link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "rtc/repeat.h"
 
 #define TICK_NS    (SC_NS_PER_MS / 4)
 #define FPS        30
@@ -69,6 +71,8 @@ struct sim {
     struct frame frame[FRAMES];
     // Pacer: parts as frame * PARTS + part. Repeats do not pass through it.
     int64_t send[FLIGHT];
+    uint16_t media_seq, media_seqs[FRAMES]; // of RTP; of the first packet of each picture
+    struct sc_rtc_repeat repeat;
     int send_head, send_tail;
     double tokens;
     int64_t pace;
@@ -187,6 +191,10 @@ static void encode(struct sim *s)
         s->key_ns = s->now;
         s->want_key = false;
     }
+    if (s->switch_ns && s->ladder.hold) {
+        s->result->dropped++;
+        return;
+    }
     if (waiting_frames(s) >= WAITING || (s->skipping && !key)) {
         s->skipping = s->want_key = true;
         s->result->dropped++;
@@ -220,12 +228,37 @@ static void transmit(struct sim *s, int64_t part)
     s->fifo[s->fifo_tail++ % FLIGHT] = seq;
 }
 
+static void send_first(struct sim *s, int64_t part)
+{
+    const struct frame *frame = &s->frame[part / PARTS % FRAMES];
+    bool first = part % PARTS == 0;
+    if (first)
+        s->media_seqs[frame->n % FRAMES] = s->media_seq;
+    sc_rtc_repeat_sent(&s->repeat, s->media_seq++, frame->sizes[part % PARTS], first && frame->key,
+                       s->now + SC_NS_PER_S);
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void send_again(struct sim *s, const struct message *message)
+{
+    uint16_t seq = (uint16_t)(s->media_seqs[message->frame % FRAMES] + message->part);
+    int64_t round_ns = (int64_t)(2 * s->params->delay_ms * SC_NS_PER_MS);
+    if (s->frame[message->frame % FRAMES].n == message->frame &&
+        sc_rtc_repeat_ask(&s->repeat, seq, min64(s->rates[s->rung], s->info.bitrate), round_ns, s->now + SC_NS_PER_S))
+        transmit(s, message->frame * PARTS + message->part);
+}
+
 static void pace(struct sim *s)
 {
     s->tokens += (double)s->pace / 8 * seconds(TICK_NS);
     if (s->params->no_pace)
         s->tokens = 1e9;
     while (s->tokens > 0 && s->send_head < s->send_tail) {
+        send_first(s, s->send[s->send_head % FLIGHT]);
         transmit(s, s->send[s->send_head % FLIGHT]);
         s->tokens -= s->packet[s->seq % PACKETS].size;
         s->send_head++;
@@ -435,6 +468,8 @@ static void control(struct sim *s, const struct sc_rtc_arrival *arrivals, int co
     else if (rung != before)
         s->switch_ns = s->now + (int64_t)(random01(s) * (double)COALESCE) + 1;
     s->pace = sc_rtc_ladder_pace(&s->ladder, &s->info);
+    if (getenv("TRACE") && seconds(s->now)>atof(getenv("TRACE")) && seconds(s->now)<atof(getenv("TRACE"))+3)
+        fprintf(stderr,"%.3f n %d est %.2f rec %.2f loss %.2f q %.0f wait %.0f use %d over %.3f burst %.2f%s rung %d/%d pace %.2f pacer %d queued %d shown %ld newest %ld\n", seconds(s->now), count, s->info.bitrate/1e6, s->info.received/1e6, s->info.loss, s->info.queue_ms, s->wait_ms, s->info.usage, seconds(s->info.overused_ns)-1, s->info.burst/1e6, s->info.slowed?"S":"", s->rung, s->ladder.rung, s->pace/1e6, waiting_frames(s), s->queued, s->shown, s->newest);
 }
 
 static void hear(struct sim *s)
@@ -447,8 +482,8 @@ static void hear(struct sim *s)
             control(s, message->arrivals, message->count);
         else if (message->kind == KEY)
             s->want_key = true;
-        else if (s->frame[message->frame % FRAMES].n == message->frame)
-            transmit(s, message->frame * PARTS + message->part);
+        else
+            send_again(s, message);
         free(message->arrivals);
         message->arrivals = NULL;
         message->due_ns = 0;

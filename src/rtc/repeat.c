@@ -1,0 +1,70 @@
+#include "rtc/repeat.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+
+#define SHARE       0.15                 // of the rate
+#define SAVED_S     0.5                  // of that share
+#define ROUND_LEAST (20 * SC_NS_PER_MS)  // where the round trip is not known
+#define BEFORE_KEY  (SC_RTC_REPEATS / 2) // packets before it that are told from later ones
+
+void sc_rtc_repeat_sent(struct sc_rtc_repeat *repeat, uint16_t seq, int size, bool key,
+                        int64_t now_ns)
+{
+    int at = seq % SC_RTC_REPEATS;
+    repeat->packets[at].at_ns = now_ns;
+    repeat->packets[at].size = size;
+    repeat->packets[at].seq = seq;
+    repeat->packets[at].again = false;
+    if (key) {
+        repeat->key = seq;
+        repeat->known = true;
+    }
+}
+
+static double most(int64_t rate)
+{
+    return SHARE * SAVED_S * (double)rate / 8;
+}
+
+static bool is_past(const struct sc_rtc_repeat *repeat, uint16_t seq)
+{
+    uint16_t behind = (uint16_t)(repeat->key - seq);
+    return repeat->known && behind > 0 && behind <= BEFORE_KEY;
+}
+
+// What is left for what matters more than this one.
+static double reserve(const struct sc_rtc_repeat *repeat, uint16_t seq, int64_t rate)
+{
+    return is_past(repeat, seq) ? most(rate) / 2 : 0;
+}
+
+static void save_up(struct sc_rtc_repeat *repeat, int64_t rate, int64_t now_ns)
+{
+    double since_s = (double)(now_ns - repeat->asked_ns) / SC_NS_PER_S;
+    if (!repeat->asked_ns)
+        since_s = SAVED_S;
+    repeat->budget = fmin(repeat->budget + since_s * SHARE * (double)rate / 8, most(rate));
+    repeat->asked_ns = now_ns;
+}
+
+bool sc_rtc_repeat_ask(struct sc_rtc_repeat *repeat, uint16_t seq, int64_t rate,
+                       int64_t round_ns, int64_t now_ns)
+{
+    int at = seq % SC_RTC_REPEATS;
+    int64_t since_ns = now_ns - repeat->packets[at].at_ns;
+    int64_t least_ns = round_ns > ROUND_LEAST ? round_ns : ROUND_LEAST;
+    bool mine = repeat->packets[at].at_ns && repeat->packets[at].seq == seq;
+    save_up(repeat, rate, now_ns);
+    if (!mine || (repeat->packets[at].again && since_ns < least_ns) ||
+        repeat->budget - repeat->packets[at].size < reserve(repeat, seq, rate)) {
+        repeat->refused++;
+        return false;
+    }
+    repeat->budget -= repeat->packets[at].size;
+    repeat->packets[at].at_ns = now_ns;
+    repeat->packets[at].again = true;
+    repeat->granted++;
+    return true;
+}
