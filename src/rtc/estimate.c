@@ -27,7 +27,6 @@
 #define QUEUE_LEAST_MS 12.0 // below it nothing queues, whatever the trend says
 #define QUEUE_NONE_MS  40.0 // what arrives meanwhile is carried
 #define WINDOW_NS      SC_NS_PER_S
-#define FALL_WINDOW_NS (500 * SC_NS_PER_MS)
 #define SILENCE_NS     SC_NS_PER_S
 #define BURST_NS       (10 * SC_NS_PER_S)
 #define STEP_NS        SC_NS_PER_S // growth counts no more time at once
@@ -104,13 +103,11 @@ static void fall(sc_rtc_estimate *e, int64_t now_ns)
 {
     if (e->fell_ns && now_ns - e->fell_ns < RESPONSE_NS + e->round_ns)
         return;
-    // While packets queue, what arrives is what the link carries, be that more or less than was thought.
+    // While packets queue, what arrives is what the link carries, be that more or less than was thought. A
+    // queue that is gone too soon to measure that is a keyframe's.
     double carried = sc_rtc_history_busy(&e->history);
-    if (carried <= 0) {
-        carried = sc_rtc_history_rate(&e->history, FALL_WINDOW_NS);
-        if (FALL * carried > e->by_delay)
-            return; // it is not known to carry so much as that, so nothing is learnt
-    }
+    if (carried <= 0)
+        return;
     note_limit(e, carried);
     e->by_delay = FALL * carried;
     e->fell_ns = e->info.overused_ns = now_ns;

@@ -17,6 +17,7 @@
 
 #define DOWN_SHARE    0.85 // of the rung's rate
 #define DOWN_QUEUE_MS 200.0
+#define DRAINED_MS    10.0 // so much less counts as draining
 #define HOLD_QUEUE_MS 15.0
 #define UP_QUEUE_MS   50.0
 #define UP_BURST      1.3
@@ -137,14 +138,22 @@ static void judge_floor(struct sc_rtc_ladder *ladder, bool bad, int64_t now_ns)
         ladder->starved = false;
 }
 
+// Too much is queued, and it does not drain.
+static void watch_queue(struct sc_rtc_ladder *ladder, double queue_ms, int64_t now_ns)
+{
+    if (queue_ms < DOWN_QUEUE_MS) {
+        ladder->queued_ns = 0;
+    } else if (!ladder->queued_ns || queue_ms < ladder->queued_ms - DRAINED_MS) {
+        ladder->queued_ns = now_ns;
+        ladder->queued_ms = queue_ms;
+    }
+}
+
 int sc_rtc_ladder_step(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimate_info *info,
                        int64_t now_ns)
 {
     bool lowest = ladder->rung == ladder->params.count - 1;
-    if (info->queue_ms < DOWN_QUEUE_MS)
-        ladder->queued_ns = 0;
-    else if (!ladder->queued_ns)
-        ladder->queued_ns = now_ns;
+    watch_queue(ladder, info->queue_ms, now_ns);
     bool settled = now_ns >= ladder->settled_ns;
     bool bad = settled && too_much(ladder, info, now_ns);
     if (settled)

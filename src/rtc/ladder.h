@@ -40,7 +40,8 @@ struct sc_rtc_ladder {
     int64_t room_ns;    // since when there is room for the next rung; 0 = there is none
     int64_t trial_ns;   // when the rung was gone up to; 0 = it has proved itself
     int64_t pause_ns;   // before the next trial
-    int64_t queued_ns;  // since when too much is queued; 0 = it is not
+    double queued_ms;   // the least that queued since then
+    int64_t queued_ns;  // since when too much is queued and does not drain; 0 = it is not
     int64_t fine_ns;    // since when the lowest rung is not too much; 0 = it is
     int switches;
 };

@@ -4,8 +4,9 @@
 
 #include "base/clock.h"
 
-#define SHARE       0.15                 // of the rate
-#define SAVED_S     0.5                  // of that share
+#define LEAST       0.06 // of the rate
+#define MOST        0.25
+#define SAVED_S     0.5                  // seconds of that
 #define ROUND_LEAST (20 * SC_NS_PER_MS)  // where the round trip is not known
 #define BEFORE_KEY  (SC_RTC_REPEATS / 2) // packets before it that are told from later ones
 
@@ -23,9 +24,11 @@ void sc_rtc_repeat_sent(struct sc_rtc_repeat *repeat, uint16_t seq, int size, bo
     }
 }
 
-static double most(int64_t rate)
+// Bytes a second that there are to spare.
+static double spare(int64_t rate, int64_t estimate)
 {
-    return SHARE * SAVED_S * (double)rate / 8;
+    double share = (double)(estimate - rate) / (double)(rate > 0 ? rate : 1);
+    return fmin(fmax(share, LEAST), MOST) * (double)rate / 8;
 }
 
 static bool is_past(const struct sc_rtc_repeat *repeat, uint16_t seq)
@@ -35,30 +38,31 @@ static bool is_past(const struct sc_rtc_repeat *repeat, uint16_t seq)
 }
 
 // What is left for what matters more than this one.
-static double reserve(const struct sc_rtc_repeat *repeat, uint16_t seq, int64_t rate)
+static double reserve(const struct sc_rtc_repeat *repeat, uint16_t seq, double bytes)
 {
-    return is_past(repeat, seq) ? most(rate) / 2 : 0;
+    return is_past(repeat, seq) ? SAVED_S * bytes / 2 : 0;
 }
 
-static void save_up(struct sc_rtc_repeat *repeat, int64_t rate, int64_t now_ns)
+static void save_up(struct sc_rtc_repeat *repeat, double bytes, int64_t now_ns)
 {
     double since_s = (double)(now_ns - repeat->asked_ns) / SC_NS_PER_S;
     if (!repeat->asked_ns)
         since_s = SAVED_S;
-    repeat->budget = fmin(repeat->budget + since_s * SHARE * (double)rate / 8, most(rate));
+    repeat->budget = fmin(repeat->budget + since_s * bytes, SAVED_S * bytes);
     repeat->asked_ns = now_ns;
 }
 
 bool sc_rtc_repeat_ask(struct sc_rtc_repeat *repeat, uint16_t seq, int64_t rate,
-                       int64_t round_ns, int64_t now_ns)
+                       int64_t estimate, int64_t round_ns, int64_t now_ns)
 {
     int at = seq % SC_RTC_REPEATS;
     int64_t since_ns = now_ns - repeat->packets[at].at_ns;
     int64_t least_ns = round_ns > ROUND_LEAST ? round_ns : ROUND_LEAST;
     bool mine = repeat->packets[at].at_ns && repeat->packets[at].seq == seq;
-    save_up(repeat, rate, now_ns);
+    double bytes = spare(rate, estimate);
+    save_up(repeat, bytes, now_ns);
     if (!mine || (repeat->packets[at].again && since_ns < least_ns) ||
-        repeat->budget - repeat->packets[at].size < reserve(repeat, seq, rate)) {
+        repeat->budget - repeat->packets[at].size < reserve(repeat, seq, bytes)) {
         repeat->refused++;
         return false;
     }

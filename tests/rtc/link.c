@@ -1,6 +1,5 @@
 #include "link.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,17 +237,12 @@ static void send_first(struct sim *s, int64_t part)
                        s->now + SC_NS_PER_S);
 }
 
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void send_again(struct sim *s, const struct message *message)
 {
     uint16_t seq = (uint16_t)(s->media_seqs[message->frame % FRAMES] + message->part);
     int64_t round_ns = (int64_t)(2 * s->params->delay_ms * SC_NS_PER_MS);
     if (s->frame[message->frame % FRAMES].n == message->frame &&
-        sc_rtc_repeat_ask(&s->repeat, seq, min64(s->rates[s->rung], s->info.bitrate), round_ns, s->now + SC_NS_PER_S))
+        sc_rtc_repeat_ask(&s->repeat, seq, s->rates[s->rung], s->info.bitrate, round_ns, s->now + SC_NS_PER_S))
         transmit(s, message->frame * PARTS + message->part);
 }
 
@@ -468,8 +462,6 @@ static void control(struct sim *s, const struct sc_rtc_arrival *arrivals, int co
     else if (rung != before)
         s->switch_ns = s->now + (int64_t)(random01(s) * (double)COALESCE) + 1;
     s->pace = sc_rtc_ladder_pace(&s->ladder, &s->info);
-    if (getenv("TRACE") && seconds(s->now)>atof(getenv("TRACE")) && seconds(s->now)<atof(getenv("TRACE"))+3)
-        fprintf(stderr,"%.3f n %d est %.2f rec %.2f loss %.2f q %.0f wait %.0f use %d over %.3f burst %.2f%s rung %d/%d pace %.2f pacer %d queued %d shown %ld newest %ld\n", seconds(s->now), count, s->info.bitrate/1e6, s->info.received/1e6, s->info.loss, s->info.queue_ms, s->wait_ms, s->info.usage, seconds(s->info.overused_ns)-1, s->info.burst/1e6, s->info.slowed?"S":"", s->rung, s->ladder.rung, s->pace/1e6, waiting_frames(s), s->queued, s->shown, s->newest);
 }
 
 static void hear(struct sim *s)
