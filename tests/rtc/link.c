@@ -63,7 +63,8 @@ struct sim {
     // Encoder.
     int64_t rates[SC_RTC_RUNGS];
     int rung;
-    int64_t next_frame_ns, key_ns, switch_ns; // switch: when the new rung's keyframe comes; 0 = none
+    int64_t next_frame_ns, key_ns,
+        switch_ns; // switch: when the new rung's keyframe comes; 0 = none
     bool want_key, skipping;
     double debt; // bytes
     int64_t frames;
@@ -87,7 +88,7 @@ struct sim {
     int64_t shown, newest; // frame last shown, newest of which something came
     int64_t shown_ns, asked_key_ns, nack_ns, feedback_ns;
     int64_t reported, newest_seq; // seq
-    int64_t late_seq; // arrived after later ones were reported; 0 = none
+    int64_t late_seq;             // arrived after later ones were reported; 0 = none
     struct message message[MESSAGES];
     int64_t control_ns;
     int histogram[QUEUES];
@@ -233,8 +234,8 @@ static void send_first(struct sim *s, int64_t part)
     bool first = part % PARTS == 0;
     if (first)
         s->media_seqs[frame->n % FRAMES] = s->media_seq;
-    sc_rtc_repeat_sent(&s->repeat, s->media_seq++, frame->sizes[part % PARTS], first && frame->key,
-                       s->now + SC_NS_PER_S);
+    sc_rtc_repeat_sent(&s->repeat, s->media_seq++, frame->sizes[part % PARTS],
+                       first && frame->key, s->now + SC_NS_PER_S);
 }
 
 static void send_again(struct sim *s, const struct message *message)
@@ -242,7 +243,8 @@ static void send_again(struct sim *s, const struct message *message)
     uint16_t seq = (uint16_t)(s->media_seqs[message->frame % FRAMES] + message->part);
     int64_t round_ns = (int64_t)(2 * s->params->delay_ms * SC_NS_PER_MS);
     if (s->frame[message->frame % FRAMES].n == message->frame &&
-        sc_rtc_repeat_ask(&s->repeat, seq, s->rates[s->rung], s->info.bitrate, round_ns, s->now + SC_NS_PER_S))
+        sc_rtc_repeat_ask(&s->repeat, seq, s->rates[s->rung], s->info.bitrate, round_ns,
+                          s->now + SC_NS_PER_S))
         transmit(s, message->frame * PARTS + message->part);
 }
 
@@ -309,7 +311,8 @@ static struct message *post(struct sim *s, int kind)
 static void show(struct sim *s, int64_t n)
 {
     double gap_ms = (double)(s->now - s->shown_ns) / SC_NS_PER_MS;
-    if (s->shown_ns && seconds(s->shown_ns) >= s->freeze_from_s && gap_ms > s->result->freeze_ms) {
+    if (s->shown_ns && seconds(s->shown_ns) >= s->freeze_from_s &&
+        gap_ms > s->result->freeze_ms) {
         s->result->freeze_ms = gap_ms;
         s->result->freeze_at_s = seconds(s->now);
     }
@@ -391,7 +394,8 @@ static void ask_again(struct sim *s)
 
 static int64_t their_clock(const struct sim *s, int64_t now_ns)
 {
-    int64_t time = WRAP_NS - 20 * SC_NS_PER_S + (int64_t)((double)now_ns * (1 + s->params->skew));
+    int64_t time =
+        WRAP_NS - 20 * SC_NS_PER_S + (int64_t)((double)now_ns * (1 + s->params->skew));
     return time % WRAP_NS / 250000 * 250000;
 }
 
@@ -407,7 +411,8 @@ static void report(struct sim *s)
         return;
     s->reported = s->newest_seq;
     s->late_seq = 0;
-    bool gone = random01(s) < s->params->loss || value_at(s->params->deaf, seconds(s->now), 0) > 0;
+    bool gone =
+        random01(s) < s->params->loss || value_at(s->params->deaf, seconds(s->now), 0) > 0;
     struct message *message = gone ? NULL : post(s, FEED);
     if (!message)
         return;
@@ -451,8 +456,8 @@ static void control(struct sim *s, const struct sc_rtc_arrival *arrivals, int co
     sc_rtc_estimate_feed(s->estimate, arrivals, count, now);
     sc_rtc_estimate_get(s->estimate, &s->info);
     if (s->params->follow) {
-        s->rates[s->rung] = sc_rtc_ladder_rate(s->ladder_params.bitrates[s->rung], s->rates[s->rung],
-                                               elapsed, &s->info, 1);
+        s->rates[s->rung] = sc_rtc_ladder_rate(s->ladder_params.bitrates[s->rung],
+                                               s->rates[s->rung], elapsed, &s->info, 1);
         s->ladder.rates[s->rung] = s->rates[s->rung];
     }
     int before = s->ladder.rung;

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "rtc/ladder.h"
 
-#define LINK_STEPS 8
+#define LINK_STEPS  8
 #define LINK_MOST_S 700
 
 struct link_step {
@@ -27,17 +27,19 @@ struct link_step {
 struct link_params {
     uint32_t seed;
     double seconds;
-    struct link_step capacity[LINK_STEPS]; // bits a second; ends with the first of from_s 0 but the first
-    struct link_step activity[LINK_STEPS]; // share of the rung's rate that pictures need; none = 1
-    struct link_step deaf[LINK_STEPS];     // 1 = no feedback comes; none = 0
-    int queue;        // bytes; 0 = 64 kB
-    double delay_ms;  // each way
-    double jitter_ms; // each packet's own
-    double loss;      // share, whatever the load
-    double skew;      // of the other side's clock, share
+    struct link_step
+        capacity[LINK_STEPS]; // bits a second; ends with the first of from_s 0 but the first
+    struct link_step
+        activity[LINK_STEPS];           // share of the rung's rate that pictures need; none = 1
+    struct link_step deaf[LINK_STEPS];  // 1 = no feedback comes; none = 0
+    int queue;                          // bytes; 0 = 64 kB
+    double delay_ms;                    // each way
+    double jitter_ms;                   // each packet's own
+    double loss;                        // share, whatever the load
+    double skew;                        // of the other side's clock, share
     struct sc_rtc_ladder_params ladder; // none = 2.5M, 1M, 350k
     int start;                          // rung
-    bool follow; // the encoders follow the estimate (the viewer is the only one)
+    bool follow;  // the encoders follow the estimate (the viewer is the only one)
     double key_s; // between keyframes that nobody asked for; 0 = 2
     bool no_pace; // packets of a picture go out at once
 };
