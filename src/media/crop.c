@@ -7,19 +7,32 @@
 
 #include "base/mem.h"
 #include "media/buffers.h"
-#include "media/planes.h"
+#include "media/crop_internal.h"
 
-#define MAX_SIDE   8192
-#define RESERVE    (32 << 20) // bytes of freed pictures kept for the next ones
-#define ZIMG_ALIGN 32
-#define ZIMG_LEAST 16
+#define MAX_SIDE 8192
+#define RESERVE  (32 << 20) // bytes of freed pictures kept for the next ones
+
+static const struct sc_crop_kernels *const levels[] = {
+    &sc_crop_kernels_c,
+#if defined(__x86_64__)
+    &sc_crop_kernels_avx2,
+#endif
+};
 
 struct sc_cropper {
     int width, height; // immutable
-    struct sc_scaler *scaler;
-    struct sc_scratch staged;
+    const struct sc_crop_kernels *kernels;
+    struct sc_crop_taps x[2], y[2]; // of luma, of chroma
+    struct sc_scratch staged, row;
     sc_buffers *buffers;
 };
+
+// What is left of a crop within the picture, in its luma samples.
+struct area {
+    double x, y, w, h;
+};
+
+// --- opening
 
 int sc_cropper_open(sc_cropper **out, const struct sc_cropper_params *params, sc_err *err)
 {
@@ -34,11 +47,20 @@ int sc_cropper_open(sc_cropper **out, const struct sc_cropper_params *params, sc
     *cropper = (sc_cropper){
         .width = params->width,
         .height = params->height,
-        .scaler = sc_scaler_new(),
         .buffers = sc_buffers_new(RESERVE),
     };
+    for (int level = 0; level < (int)SC_COUNT(levels); level++)
+        sc_cropper_set_level(cropper, level);
     *out = cropper;
     return 0;
+}
+
+bool sc_cropper_set_level(sc_cropper *cropper, int level)
+{
+    if (level < 0 || level >= (int)SC_COUNT(levels) || !levels[level]->supported())
+        return false;
+    cropper->kernels = levels[level];
+    return true;
 }
 
 void sc_cropper_close(sc_cropper **pcropper)
@@ -46,12 +68,18 @@ void sc_cropper_close(sc_cropper **pcropper)
     sc_cropper *cropper = pcropper ? *pcropper : NULL;
     if (!cropper)
         return;
-    sc_scaler_free(&cropper->scaler);
+    for (int i = 0; i < 2; i++) {
+        sc_crop_taps_release(&cropper->x[i]);
+        sc_crop_taps_release(&cropper->y[i]);
+    }
     sc_scratch_release(&cropper->staged);
+    sc_scratch_release(&cropper->row);
     sc_buffers_unref(&cropper->buffers);
     free(cropper);
     *pcropper = NULL;
 }
+
+// --- the result
 
 // Whether samples of the format are laid out as those of img: planes of bytes or native words.
 static bool is_format(const AVPixFmtDescriptor *desc, const struct sc_image *img)
@@ -85,7 +113,6 @@ static const AVPixFmtDescriptor *find_format(const struct sc_image *img, int own
     return desc;
 }
 
-// Room for the crop, with the padding that the scaler fills.
 static AVFrame *make_frame(const sc_cropper *cropper, struct sc_image *img,
                            const AVPixFmtDescriptor *desc, const AVFrame *in)
 {
@@ -93,14 +120,12 @@ static AVFrame *make_frame(const sc_cropper *cropper, struct sc_image *img,
     if (!av)
         return NULL;
     av->format = av_pix_fmt_desc_get_id(desc);
-    av->width = img->pad_w;
-    av->height = img->pad_h;
+    av->width = img->w;
+    av->height = img->h;
     if (sc_buffers_get(cropper->buffers, NULL, av) < 0 || av_frame_copy_props(av, in) < 0) {
         av_frame_free(&av);
         return NULL;
     }
-    av->width = img->w;
-    av->height = img->h;
     av->crop_left = av->crop_right = av->crop_top = av->crop_bottom = 0;
     for (int c = 0; c < sc_image_planes(img); c++) {
         img->data[c] = av->data[desc->comp[c].plane];
@@ -110,25 +135,118 @@ static AVFrame *make_frame(const sc_cropper *cropper, struct sc_image *img,
 }
 
 // Cut to the picture; all of it where nothing sensible is left.
-static struct sc_geometry place(const struct sc_crop *crop, const struct sc_image *img)
+static struct area place(const struct sc_crop *crop, const struct sc_image *img)
 {
     double x1 = fmax(crop->x, 0), x2 = fmin((double)crop->x + crop->w, img->w);
     double y1 = fmax(crop->y, 0), y2 = fmin((double)crop->y + crop->h, img->h);
     bool sane = isfinite(crop->x) && isfinite(crop->y) && isfinite(crop->w) &&
                 isfinite(crop->h) && x2 - x1 >= 1 && y2 - y1 >= 1;
     if (!sane)
-        return (struct sc_geometry){.crop_w = img->w, .crop_h = img->h};
-    return (struct sc_geometry){.left = x1, .top = y1, .crop_w = x2 - x1, .crop_h = y2 - y1};
+        return (struct area){.w = img->w, .h = img->h};
+    return (struct area){x1, y1, x2 - x1, y2 - y1};
 }
 
 // A stretched crop is shown in the shape it has in the source.
-static AVRational aspect_of(const struct sc_geometry *geo, const AVFrame *in, int w, int h)
+static AVRational aspect_of(const struct area *area, const AVFrame *in, int w, int h)
 {
     AVRational from = in->sample_aspect_ratio;
-    double stretch = geo->crop_w * h / (geo->crop_h * w);
+    double stretch = area->w * h / (area->h * w);
     if (fabs(stretch - 1) < 0.004) // what rounding to whole pixels makes
         return from;
     return av_d2q(stretch * (from.num > 0 && from.den > 0 ? av_q2d(from) : 1), 1 << 16);
+}
+
+// --- resampling
+
+// Luma samples from the first luma site to the first chroma site, along a side.
+static double origin_x(const struct sc_image *img)
+{
+    bool left = img->siting == ZIMG_CHROMA_LEFT || img->siting == ZIMG_CHROMA_TOP_LEFT ||
+                img->siting == ZIMG_CHROMA_BOTTOM_LEFT;
+    return left ? 0 : ((1 << img->ss_w) - 1) / 2.0;
+}
+
+static double origin_y(const struct sc_image *img)
+{
+    int last = (1 << img->ss_h) - 1;
+    bool top = img->siting == ZIMG_CHROMA_TOP_LEFT || img->siting == ZIMG_CHROMA_TOP;
+    bool bottom = img->siting == ZIMG_CHROMA_BOTTOM_LEFT || img->siting == ZIMG_CHROMA_BOTTOM;
+    return top ? 0 : bottom ? last : last / 2.0;
+}
+
+// Samples of both pictures lie at the same site, so chroma keeps its place to luma.
+static struct sc_crop_side side_of(double start, double step, double origin, int ss,
+                                   int samples, int count)
+{
+    double luma = start + (origin + 0.5) * step - 0.5;
+    return (struct sc_crop_side){
+        .count = count, .samples = samples, .start = ldexp(luma - origin, -ss), .step = step};
+}
+
+static int make_taps(sc_cropper *cropper, const struct area *area, const struct sc_image *src,
+                     const struct sc_image *dst)
+{
+    const double step_x = area->w / dst->w, step_y = area->h / dst->h;
+    const int kinds = src->ss_w || src->ss_h ? 2 : 1;
+    int ret = 0;
+    for (int p = 0; p < kinds && ret >= 0; p++) {
+        struct sc_crop_side x =
+            side_of(area->x, step_x, p ? origin_x(src) : 0, p ? src->ss_w : 0,
+                    sc_image_plane_w(src, p), sc_image_plane_w(dst, p));
+        struct sc_crop_side y =
+            side_of(area->y, step_y, p ? origin_y(src) : 0, p ? src->ss_h : 0,
+                    sc_image_plane_h(src, p), sc_image_plane_h(dst, p));
+        ret = sc_crop_taps_make(&cropper->x[p], &x, true);
+        if (ret >= 0)
+            ret = sc_crop_taps_make(&cropper->y[p], &y, false);
+    }
+    return ret;
+}
+
+// Memory for a row of any plane; what weights of 0 may meet beyond it is set.
+static int make_row(sc_cropper *cropper, const struct sc_crop_taps *x)
+{
+    size_t slack = (size_t)x->width + SC_CROP_SLACK, span = (size_t)x->span;
+    int ret = sc_scratch_need(&cropper->row, (span + slack) * sizeof(int16_t));
+    if (ret >= 0)
+        memset(cropper->row.data + span * sizeof(int16_t), 0, slack * sizeof(int16_t));
+    return ret;
+}
+
+static int resample(sc_cropper *cropper, const struct sc_image *src, const struct sc_image *dst,
+                    int p)
+{
+    const int kind = p && (src->ss_w || src->ss_h), bytes = src->depth > 8 ? 2 : 1;
+    const struct sc_crop_taps *x = &cropper->x[kind], *y = &cropper->y[kind];
+    int ret = make_row(cropper, x);
+    if (ret < 0)
+        return ret;
+    int16_t *row = (int16_t *)(void *)cropper->row.data;
+    const uint8_t *from = src->data[p] + y->from * src->stride[p] + (ptrdiff_t)x->from * bytes;
+    for (int i = 0; i < y->side.count; i++) {
+        struct sc_crop_rows rows = {
+            .data = from + y->first[i] * src->stride[p],
+            .stride = src->stride[p],
+            .columns = x->span,
+            .depth = src->depth,
+            .n = y->width,
+            .weights = y->weights + (ptrdiff_t)i * y->width,
+        };
+        while (rows.n > 1 && !rows.weights[rows.n - 1]) // such rows may be beyond the picture
+            rows.n--;
+        cropper->kernels->down(&rows, row);
+        cropper->kernels->across(row, x, dst->depth, dst->data[p] + i * dst->stride[p]);
+    }
+    return 0;
+}
+
+static int fill(sc_cropper *cropper, const struct area *area, const struct sc_image *src,
+                const struct sc_image *dst)
+{
+    int ret = make_taps(cropper, area, src, dst);
+    for (int p = 0; p < sc_image_planes(src) && ret >= 0; p++)
+        ret = resample(cropper, src, dst, p);
+    return ret;
 }
 
 static int crop_to(sc_cropper *cropper, AVFrame **out, const AVFrame *in,
@@ -144,17 +262,15 @@ static int crop_to(sc_cropper *cropper, AVFrame **out, const AVFrame *in,
         return SC_EUNSUPPORTED;
     img.w = cropper->width;
     img.h = cropper->height;
-    img.pad_w = SC_ALIGN(img.w, 1 << img.ss_w);
-    img.pad_h = SC_ALIGN(img.h, 1 << img.ss_h);
-    ret = sc_source_planes(&source, in, ZIMG_ALIGN, ZIMG_LEAST, &cropper->staged);
+    ret = sc_source_planes(&source, in, img.depth > 8 ? 2 : 1, 0, &cropper->staged);
     if (ret < 0)
         return ret;
-    struct sc_geometry geo = place(crop, &source.img);
+    struct area area = place(crop, &source.img);
     AVFrame *av = make_frame(cropper, &img, desc, in);
     if (!av)
         return SC_ENOMEM;
-    av->sample_aspect_ratio = aspect_of(&geo, in, img.w, img.h);
-    ret = sc_scaler_run(cropper->scaler, &source.img, &geo, &img);
+    av->sample_aspect_ratio = aspect_of(&area, in, img.w, img.h);
+    ret = fill(cropper, &area, &source.img, &img);
     if (ret < 0)
         av_frame_free(&av);
     *out = av;

@@ -8,6 +8,8 @@
 // Thread-safety: an sc_cropper belongs to one thread at a time.
 #pragma once
 
+#include <stdbool.h>
+
 #include <libavutil/frame.h>
 
 #include "base/error.h"
@@ -34,3 +36,6 @@ void sc_cropper_close(sc_cropper **pcropper); // NULL and &NULL allowed; writes 
 // subsampling. Blocks. SC_EUNSUPPORTED (pixel format, size), SC_ENOMEM.
 int sc_cropper_run(sc_cropper *cropper, AVFrame **out, const AVFrame *in,
                    const struct sc_crop *crop, sc_err *err);
+
+// For tests and benches: 0 C, 1 AVX2, which give the same bytes; false where the machine lacks it.
+bool sc_cropper_set_level(sc_cropper *cropper, int level);
