@@ -144,8 +144,14 @@ static void add_unit(struct making *m, const uint8_t *unit, size_t size)
     unsigned type = unit[0] & 0x1f;
     if (type == 0 || type >= NAL_STAP_A || type == NAL_DELIMITER || type == NAL_FILLER)
         return;
-    if (SC_RTP_PACKET_MAX - m->head < size + 3) { // as a unit of its own it may fit just so
-        add_fragments(m, unit, size);
+    size_t most = SC_RTP_PACKET_MAX - m->head;
+    if (size + 3 > most) {
+        if (size > most) {
+            add_fragments(m, unit, size);
+        } else {
+            leave(m, false);
+            add(m, unit, size);
+        }
         return;
     }
     if (m->units == 0 || room(m) < size + 2) {

@@ -123,6 +123,8 @@ static GstBusSyncReply take_message(GstBus *bus, GstMessage *message, gpointer a
         sc_rtc_peer_become(arg, SC_RTC_GONE, error ? error->message : "GStreamer failed");
         g_clear_error(&error);
     }
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_LATENCY)
+        atomic_store(&((sc_rtc_peer *)arg)->latency_changed, true);
     gst_message_unref(message);
     return GST_BUS_DROP;
 }

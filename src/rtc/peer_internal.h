@@ -71,6 +71,7 @@ struct sc_rtc_peer {
     int association; // SCTP's, of all in the process
 
     atomic_int refs;
+    atomic_bool latency_changed;  // the pipeline wants it distributed anew
     atomic_int_fast64_t heard_ns; // the last RTCP, or RTP of a publisher
 
     struct sc_rtc_peer *next; // under rtc->lock

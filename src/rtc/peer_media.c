@@ -1,4 +1,6 @@
 // What a medium is to GStreamer: its caps, for what is sent and what is received.
+#include <stdio.h>
+
 #include "rtc/peer_internal.h"
 
 #define TWCC_URI    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"

@@ -92,6 +92,10 @@ static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gp
     (void)pad;
     sc_rtc_peer *peer = arg;
     GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    // Without it rtpsession knows no times for its sender reports. Not where the message comes from: locks are
+    // held there.
+    if (atomic_exchange(&peer->latency_changed, false))
+        gst_bin_recalculate_latency(GST_BIN(peer->pipeline));
     int64_t due = (int64_t)GST_BUFFER_OFFSET(buffer), now = sc_clock_now();
     pthread_mutex_lock(&peer->lock);
     while (!peer->closed && due - now > SLACK_NS) {

@@ -1,0 +1,56 @@
+// The other side of a peer, for tests: a webrtcbin that offers, in the same process.
+#pragma once
+
+#include <gst/gst.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One RTP packet as it came.
+struct client_packet {
+    uint32_t timestamp, ssrc;
+    uint16_t seq;
+    bool marker;
+    int64_t at_ns;
+    size_t size; // with its header
+    uint8_t twcc[2], playout[3];
+    bool has_twcc, has_playout;
+};
+
+// One access unit as the depayloader gives it (Annex B).
+struct client_unit {
+    uint32_t timestamp;
+    uint8_t *data;
+    size_t size;
+};
+
+struct client_params {
+    bool publish;     // sends video (and sound), instead of taking it
+    const char *name; // "H264", "VP8"; NULL = "H264"
+    bool sound, channel;
+    bool no_twcc;
+};
+
+struct client;
+struct client *client_open(const struct client_params *params);
+void client_close(struct client **pclient); // NULL and &NULL allowed
+
+char *client_offer(struct client *client); // with all candidates; g_free()
+bool client_answer(struct client *client, const char *answer);
+// Answer's candidates are in it; this adds one more.
+bool client_connected(struct client *client);
+
+// Copies of what has come so far; count is returned. The arrays are the caller's (units' data are not).
+int client_packets(struct client *client, struct client_packet *packets, int most);
+int client_units(struct client *client, struct client_unit *units, int most);
+int client_messages(struct client *client);
+// The last message.
+void client_message(struct client *client, char *text, size_t size);
+
+void client_want_key(struct client *client); // PLI
+bool client_send_text(struct client *client, const char *text);
+// A publisher's next picture (Annex B or VP8 frame), or Opus packet.
+void client_push(struct client *client, bool sound, const void *data, size_t size,
+                 int64_t pts_ns);
+// From now on nothing is sent, RTCP neither.
+void client_mute(struct client *client);

@@ -1,0 +1,568 @@
+#include "rtc/peer.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/test.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client.h"
+#include "media/encoder.h"
+
+enum { PICTURES = 24, STEP = 3003, MOST = 4000 };
+#define START 4294900000u // wraps within the test
+
+// --- pictures -----------------------------------------------------------------------------------
+
+struct fixture {
+    sc_rtc *rtc;
+    sc_log *log;
+    char why[sizeof((sc_err){0}.text)]; // not empty: nothing can be tested here
+    sc_packet *pictures[PICTURES];
+};
+
+static void paint(AVFrame *frame, int n)
+{
+    uint32_t random = (uint32_t)n * 7919 + 1;
+    for (int p = 0; p < 3; p++)
+        for (int y = 0; y < (p ? 120 : 240); y++)
+            for (int x = 0; x < (p ? 160 : 320); x++) {
+                random = random * 1664525 + 1013904223;
+                frame->data[p][y * frame->linesize[p] + x] =
+                    (uint8_t)((x + y + n * 2) / 2 + (random >> 31));
+            }
+}
+
+static void encode(struct fixture *f)
+{
+    sc_err err = {0};
+    AVFrame *frame = av_frame_alloc();
+    frame->width = 320;
+    frame->height = 240;
+    frame->format = AV_PIX_FMT_YUV420P;
+    assert_int_equal(av_frame_get_buffer(frame, 0), 0);
+    sc_encoder *encoder;
+    struct sc_encoder_params params = {.like = frame,
+                                       .bitrate = 2000000,
+                                       .profile = "baseline",
+                                       .threads = 1,
+                                       .in_band = true,
+                                       .live = true,
+                                       .gop = 8};
+    assert_int_equal(sc_encoder_open(&encoder, &params, &err), SC_OK);
+    for (int i = 0; i < PICTURES; i++) {
+        assert_int_equal(av_frame_make_writable(frame), 0);
+        paint(frame, i);
+        assert_int_equal(sc_encoder_put(encoder, frame, i * INT64_C(33366667), 33366667, &err),
+                         0);
+        assert_int_equal(sc_encoder_get(encoder, &f->pictures[i], &err), 0);
+    }
+    sc_encoder_close(&encoder);
+    av_frame_free(&frame);
+}
+
+static int open_all(void **state)
+{
+    struct fixture *f = sc_new(struct fixture);
+    sc_err err = {0};
+    f->log = sc_log_open(&(struct sc_log_params){.level = SC_LOG_WARN});
+    struct sc_rtc_params params = {.log = f->log, .silence_ns = 2 * SC_NS_PER_S};
+    if (sc_rtc_open(&f->rtc, &params, &err) < 0)
+        snprintf(f->why, sizeof(f->why), "%s", err.text);
+    else
+        encode(f);
+    *state = f;
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < PICTURES; i++)
+        sc_packet_unref(&f->pictures[i]);
+    sc_rtc_close(&f->rtc);
+    sc_log_close(&f->log);
+    free(f);
+    return 0;
+}
+
+// --- a connection -------------------------------------------------------------------------------
+
+struct link {
+    struct client *client;
+    sc_rtc_peer *peer;
+    char *answer;
+    pthread_mutex_t lock;
+    enum sc_rtc_state state;
+    int states; // told
+    char reason[200];
+    int keys_wanted, messages, feedbacks;
+    char message[200];
+    int arrival_count;
+    struct sc_rtc_arrival arrivals[MOST];
+    int packet_count;
+    sc_packet *packets[MOST];
+    int sounds;
+};
+
+static void on_state(void *arg, enum sc_rtc_state state, const char *reason)
+{
+    struct link *link = arg;
+    pthread_mutex_lock(&link->lock);
+    assert_true(state > link->state);
+    link->state = state;
+    link->states++;
+    snprintf(link->reason, sizeof(link->reason), "%s", reason);
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void on_want_key(void *arg)
+{
+    struct link *link = arg;
+    pthread_mutex_lock(&link->lock);
+    link->keys_wanted++;
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void on_feedback(void *arg, const struct sc_rtc_arrival *arrivals, int count)
+{
+    struct link *link = arg;
+    pthread_mutex_lock(&link->lock);
+    link->feedbacks++;
+    for (int i = 0; i < count && link->arrival_count < MOST; i++)
+        link->arrivals[link->arrival_count++] = arrivals[i];
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void on_message(void *arg, const char *data, size_t size)
+{
+    struct link *link = arg;
+    pthread_mutex_lock(&link->lock);
+    link->messages++;
+    snprintf(link->message, sizeof(link->message), "%.*s", (int)size, data);
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void on_packet(void *arg, sc_packet *packet, enum sc_rtc_codec codec)
+{
+    struct link *link = arg;
+    pthread_mutex_lock(&link->lock);
+    if (codec == SC_RTC_OPUS)
+        link->sounds++;
+    else if (link->packet_count < MOST) {
+        link->packets[link->packet_count++] = packet;
+        packet = NULL;
+    }
+    pthread_mutex_unlock(&link->lock);
+    sc_packet_unref(&packet);
+}
+
+static int read_int(struct link *link, const int *value)
+{
+    pthread_mutex_lock(&link->lock);
+    int now = *value;
+    pthread_mutex_unlock(&link->lock);
+    return now;
+}
+
+// Waits until the number is reached, ten seconds at most.
+static bool wait_for(struct link *link, const int *value, int wanted)
+{
+    for (int i = 0; i < 2000 && read_int(link, value) < wanted; i++)
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    return read_int(link, value) >= wanted;
+}
+
+static bool wait_for_state(struct link *link, enum sc_rtc_state state)
+{
+    return wait_for(link, (const int *)&link->state, (int)state);
+}
+
+static bool wait_for_client(struct client *client, int (*count)(struct client *), int wanted)
+{
+    for (int i = 0; i < 2000 && count(client) < wanted; i++)
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    return count(client) >= wanted;
+}
+
+static int count_units(struct client *client)
+{
+    static struct client_unit units[MOST];
+    return client_units(client, units, MOST);
+}
+
+struct link_params {
+    struct client_params client;
+    struct sc_rtc_peer_params peer;
+    enum sc_rtc_codec video; // SC_RTC_NONE = H.264
+    bool wrong_fingerprint, no_answer;
+};
+
+// The digits of the first fingerprint, one of them another.
+static void falsify(char *offer)
+{
+    char *at = strstr(offer, "a=fingerprint:sha-256 ");
+    assert_non_null(at);
+    do {
+        at += strlen("a=fingerprint:sha-256 ");
+        *at = *at == 'A' ? 'B' : 'A';
+    } while ((at = strstr(at, "a=fingerprint:sha-256 ")));
+}
+
+static void open_link(struct fixture *f, struct link *link, const struct link_params *params)
+{
+    sc_err err = {0};
+    memset(link, 0, sizeof(*link));
+    pthread_mutex_init(&link->lock, NULL);
+    link->client = client_open(&params->client);
+    char *text = client_offer(link->client);
+    assert_non_null(text);
+    if (params->wrong_fingerprint)
+        falsify(text);
+    sc_rtc_offer *offer = NULL;
+    struct sc_rtc_peer_params peer = params->peer;
+    peer.role = params->client.publish ? SC_RTC_PUBLISH : SC_RTC_WATCH;
+    if (sc_rtc_offer_parse(&offer, text, strlen(text), peer.role, &err) < 0)
+        fail_msg("%s", err.text);
+    peer.offer = offer;
+    peer.video = params->video ? params->video : SC_RTC_H264;
+    peer.events =
+        (struct sc_rtc_events){on_state, on_want_key, on_feedback, on_packet, on_message, link};
+    if (sc_rtc_peer_open(f->rtc, &link->peer, &link->answer, &peer, &err) < 0)
+        fail_msg("%s", err.text);
+    if (!params->no_answer)
+        assert_true(client_answer(link->client, link->answer));
+    sc_rtc_offer_free(&offer);
+    g_free(text);
+}
+
+static void close_link(struct link *link)
+{
+    sc_rtc_peer_close(&link->peer);
+    client_close(&link->client);
+    for (int i = 0; i < link->packet_count; i++)
+        sc_packet_unref(&link->packets[i]);
+    free(link->answer);
+    pthread_mutex_destroy(&link->lock);
+}
+
+static struct fixture *begin(void **state)
+{
+    struct fixture *f = *state;
+    if (f->why[0]) {
+        print_message("%s\n", f->why);
+        skip();
+    }
+    return f;
+}
+
+static void send_pictures(struct fixture *f, struct link *link, int count, int64_t every_ns)
+{
+    for (int i = 0; i < count; i++) {
+        uint32_t timestamp = START + (uint32_t)i * STEP;
+        assert_true(sc_rtc_peer_send(link->peer, f->pictures[i % PICTURES], timestamp));
+        sc_clock_sleep(every_ns);
+    }
+}
+
+// --- watching -----------------------------------------------------------------------------------
+
+// Without start codes: they have three or four bytes, and none of it goes over the wire.
+static size_t strip(uint8_t *to, const uint8_t *data, size_t size)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (i + 3 < size && !data[i] && !data[i + 1] && !data[i + 2] && data[i + 3] == 1)
+            i += 3;
+        else if (i + 2 < size && !data[i] && !data[i + 1] && data[i + 2] == 1)
+            i += 2;
+        else
+            to[out++] = data[i];
+    }
+    return out;
+}
+
+static void check_unit(const struct client_unit *unit, const sc_packet *picture)
+{
+    size_t most = unit->size + (size_t)picture->av->size;
+    uint8_t *came = sc_xcalloc(1, most), *sent = sc_xcalloc(1, most);
+    size_t came_size = strip(came, unit->data, unit->size);
+    if (came_size > 2 &&
+        came[0] == 9) // a delimiter, which the parser of what publishers send puts in
+        memmove(came, came + 2, came_size -= 2);
+    size_t sent_size = strip(sent, picture->av->data, (size_t)picture->av->size);
+    assert_int_equal(came_size, sent_size);
+    assert_memory_equal(came, sent, sent_size);
+    free(came);
+    free(sent);
+}
+
+static void test_pictures_arrive_whole_at_their_times(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    static struct client_unit units[MOST];
+    struct link_params params = {.peer = {.pace_bitrate = 20000000}};
+    open_link(f, &link, &params);
+    assert_false(sc_rtc_peer_send(link.peer, f->pictures[0], START)); // not connected yet
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    assert_false(f->pictures[2]->key);
+    assert_false(sc_rtc_peer_send(link.peer, f->pictures[2], START));
+    send_pictures(f, &link, PICTURES, 10 * SC_NS_PER_MS);
+    assert_true(wait_for_client(link.client, count_units, PICTURES));
+    int count = client_units(link.client, units, MOST);
+    assert_int_equal(count, PICTURES);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(units[i].timestamp, START + (uint32_t)i * STEP);
+        check_unit(&units[i], f->pictures[i]);
+    }
+    struct sc_rtc_peer_stats stats;
+    sc_rtc_peer_get_stats(link.peer, &stats);
+    assert_int_equal(stats.pictures, PICTURES);
+    assert_int_equal(stats.state, SC_RTC_CONNECTED);
+    assert_true(stats.first_sent_ns > stats.connected_ns);
+    assert_true(stats.connected_ns > stats.opened_ns);
+    assert_true(stats.heard_ns > stats.connected_ns);
+    close_link(&link);
+}
+
+static void test_header_extensions(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    static struct client_packet packets[MOST];
+    struct link_params params = {.peer = {.playout_min_ms = 20, .playout_max_ms = 300}};
+    open_link(f, &link, &params);
+    assert_non_null(strstr(link.answer, "a=setup:passive"));
+    assert_null(strstr(link.answer, "a=setup:active"));
+    assert_non_null(strstr(link.answer, "profile-level-id="));
+    assert_non_null(strstr(link.answer, "experiments/rtp-hdrext/playout-delay"));
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    send_pictures(f, &link, 8, 5 * SC_NS_PER_MS);
+    assert_true(wait_for_client(link.client, count_units, 7));
+    int count = client_packets(link.client, packets, MOST), last = -1;
+    char wanted[32];
+    snprintf(wanted, sizeof(wanted), "a=ssrc:%u ", packets[0].ssrc);
+    assert_non_null(strstr(link.answer, wanted));
+    for (int i = 0; i < count; i++) {
+        assert_true(packets[i].has_playout && packets[i].has_twcc);
+        assert_memory_equal(packets[i].playout, "\x00\x20\x1e", 3); // 2 and 30 times 10 ms
+        int number = packets[i].twcc[0] << 8 | packets[i].twcc[1];
+        if (last >= 0 && i > 0 && packets[i].seq == (uint16_t)(packets[i - 1].seq + 1))
+            assert_true((int16_t)(uint16_t)(number - last) > 0);
+        last = number;
+    }
+    close_link(&link);
+}
+
+static void test_keyframes_messages_feedback(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {.client = {.channel = true}};
+    char text[100];
+    open_link(f, &link, &params);
+    assert_false(sc_rtc_peer_send_text(link.peer, "early", 5));
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    send_pictures(f, &link, PICTURES, 10 * SC_NS_PER_MS);
+    client_want_key(link.client);
+    assert_true(wait_for(&link, &link.keys_wanted, 1));
+    for (int i = 0; i < 400 && !sc_rtc_peer_send_text(link.peer, "{\"n\":1}xx", 7); i++)
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    assert_true(wait_for_client(link.client, client_messages, 1));
+    client_message(link.client, text, sizeof(text));
+    assert_string_equal(text, "{\"n\":1}");
+    for (int i = 0; i < 400 && !client_send_text(link.client, "hello"); i++)
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    assert_true(wait_for(&link, &link.messages, 1));
+    assert_string_equal(link.message, "hello");
+
+    struct sc_rtc_peer_stats stats;
+    sc_rtc_peer_get_stats(link.peer, &stats);
+    assert_true(stats.plis >= 1);
+    // All but what was sent last has been acknowledged, each once, in order, with its times.
+    assert_true(wait_for(&link, &link.arrival_count, (int)stats.packets * 8 / 10));
+    pthread_mutex_lock(&link.lock);
+    for (int i = 0; i < link.arrival_count; i++) {
+        const struct sc_rtc_arrival *a = &link.arrivals[i];
+        assert_true(a->sent_ns > stats.connected_ns && a->sent_ns < sc_clock_now());
+        assert_in_range(a->size, 13, 1200);
+        if (i > 0) {
+            assert_int_equal(a->seq, (uint16_t)(a[-1].seq + 1));
+            assert_true(a->sent_ns >= a[-1].sent_ns);
+        }
+    }
+    pthread_mutex_unlock(&link.lock);
+    close_link(&link);
+}
+
+static void test_wrong_certificate_is_refused(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    static struct client_packet packets[MOST];
+    struct link_params params = {.wrong_fingerprint = true};
+    open_link(f, &link, &params);
+    for (int i = 0; i < 300 && read_int(&link, (int *)&link.state) != SC_RTC_GONE; i++) {
+        assert_false(sc_rtc_peer_send(link.peer, f->pictures[0], START));
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    }
+    assert_true(wait_for_state(&link, SC_RTC_GONE));
+    assert_int_equal(link.states, 1);
+    assert_non_null(strstr(link.reason, "certificate"));
+    assert_false(sc_rtc_peer_send(link.peer, f->pictures[0], START));
+    assert_int_equal(client_packets(link.client, packets, MOST), 0);
+    close_link(&link);
+}
+
+static void test_silence_is_noticed(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {0};
+    open_link(f, &link, &params);
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    for (int i = 0; i < 150; i++) { // it is not silent while it watches
+        sc_rtc_peer_send(link.peer, f->pictures[i % PICTURES], START + (uint32_t)i * STEP);
+        sc_clock_sleep(20 * SC_NS_PER_MS);
+    }
+    assert_int_equal(read_int(&link, (int *)&link.state), SC_RTC_CONNECTED);
+    client_mute(link.client);
+    int64_t since = sc_clock_now();
+    assert_true(wait_for_state(&link, SC_RTC_GONE));
+    assert_non_null(strstr(link.reason, "heard"));
+    assert_in_range(sc_clock_now() - since, SC_NS_PER_S, 4 * SC_NS_PER_S);
+    close_link(&link);
+}
+
+static void test_a_picture_is_spread(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {.peer = {.pace_bitrate = 3000000}};
+    open_link(f, &link, &params);
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    // At 3 Mbit/s the keyframe's 24 kB would take 64 ms: half the time to the next picture is 16 ms.
+    send_pictures(f, &link, 1, 100 * SC_NS_PER_MS);
+    assert_true(f->pictures[0]->av->size > 20000);
+    assert_true(wait_for(&link, &link.arrival_count, 20));
+    pthread_mutex_lock(&link.lock);
+    int64_t took = link.arrivals[link.arrival_count - 1].sent_ns - link.arrivals[0].sent_ns;
+    pthread_mutex_unlock(&link.lock);
+    assert_in_range(took, 13 * SC_NS_PER_MS, 40 * SC_NS_PER_MS);
+    close_link(&link);
+}
+
+// --- publishing ---------------------------------------------------------------------------------
+
+static void test_a_publisher_is_received(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {.client = {.publish = true, .sound = true},
+                                 .peer = {.sound = true}};
+    open_link(f, &link, &params);
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    for (int i = 0; i < PICTURES; i++) {
+        const AVPacket *av = f->pictures[i]->av;
+        client_push(link.client, false, av->data, (size_t)av->size, i * INT64_C(33366667));
+        client_push(link.client, true, "\xfc\xff\xfe", 3, i * INT64_C(20000000));
+        sc_clock_sleep(10 * SC_NS_PER_MS);
+    }
+    assert_true(wait_for(&link, &link.packet_count, PICTURES - 2));
+    assert_true(wait_for(&link, &link.sounds, PICTURES - 4));
+    pthread_mutex_lock(&link.lock);
+    for (int i = 0; i < link.packet_count; i++) {
+        const sc_packet *packet = link.packets[i];
+        assert_int_equal(packet->key, f->pictures[i]->key);
+        int64_t off = packet->pts_ns - i * INT64_C(33366667);
+        assert_in_range(off + 50000, 0, 100000); // RTP counts in 1/90000 s
+        struct client_unit unit = {.data = packet->av->data, .size = (size_t)packet->av->size};
+        check_unit(&unit, f->pictures[i]);
+    }
+    pthread_mutex_unlock(&link.lock);
+    close_link(&link);
+}
+
+// --- the end ------------------------------------------------------------------------------------
+
+static int count_entries(const char *folder)
+{
+    int count = 0;
+    DIR *dir = opendir(folder);
+    while (dir && readdir(dir))
+        count++;
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static void settle(struct fixture *f)
+{
+    struct sc_rtc_info info;
+    for (int i = 0; i < 400; i++) {
+        sc_rtc_get_info(f->rtc, &info);
+        if (info.closing == 0)
+            break;
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    }
+    sc_clock_sleep(100 * SC_NS_PER_MS);
+    assert_int_equal(info.closing, 0);
+    assert_int_equal(info.left_behind, 0);
+    assert_int_equal(info.peers, 0);
+}
+
+static void test_closing_at_any_moment(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    settle(f);
+    int threads = 0, files = 0;
+    for (int round = 0; round < 100; round++) {
+        struct link_params params = {.client = {.channel = round % 2},
+                                     .no_answer = round % 5 == 0};
+        open_link(f, &link, &params);
+        if (round % 5 == 2)
+            sc_clock_sleep((round * 7919) % 120 * SC_NS_PER_MS); // before, in, after DTLS
+        if (round % 5 == 3)
+            client_close(&link.client);
+        if (round % 5 == 4) {
+            wait_for_state(&link, SC_RTC_CONNECTED);
+            for (int i = 0; i < 30; i++)
+                sc_rtc_peer_send(link.peer, f->pictures[i % PICTURES],
+                                 START + (uint32_t)i * STEP);
+        }
+        int64_t since = sc_clock_now();
+        sc_rtc_peer_close(&link.peer);
+        assert_true(sc_clock_now() - since < 500 * SC_NS_PER_MS);
+        close_link(&link);
+        if (round == 9) {
+            settle(f);
+            threads = count_entries("/proc/self/task");
+            files = count_entries("/proc/self/fd");
+        }
+    }
+    settle(f);
+    assert_true(count_entries("/proc/self/task") <= threads + 2);
+    assert_true(count_entries("/proc/self/fd") <= files + 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pictures_arrive_whole_at_their_times),
+        cmocka_unit_test(test_header_extensions),
+        cmocka_unit_test(test_keyframes_messages_feedback),
+        cmocka_unit_test(test_wrong_certificate_is_refused),
+        cmocka_unit_test(test_silence_is_noticed),
+        cmocka_unit_test(test_a_picture_is_spread),
+        cmocka_unit_test(test_a_publisher_is_received),
+        cmocka_unit_test(test_closing_at_any_moment),
+    };
+    av_log_set_level(AV_LOG_ERROR);
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
