@@ -6,7 +6,10 @@
 #include "rtc/peer_internal.h"
 
 // A connection that does not come about is given up after so many times the silence.
-#define PATIENCE 3
+#define PATIENCE        3
+
+#define ANSWER_NS       (5 * SC_NS_PER_S)
+#define FIRST_ANSWER_NS (30 * SC_NS_PER_S)
 
 const char *sc_rtc_state_name(enum sc_rtc_state state)
 {
@@ -228,7 +231,8 @@ int sc_rtc_peer_make(sc_rtc *rtc, sc_rtc_peer **ppeer, char **answer,
     sc_rtc_enlist(rtc, peer);
     int ret = build(peer, params, err);
     if (ret == SC_OK)
-        ret = sc_rtc_peer_negotiate(peer, answer, err);
+        ret = sc_rtc_peer_negotiate(
+            peer, sc_clock_now() + (hidden ? FIRST_ANSWER_NS : ANSWER_NS), answer, err);
     if (ret == SC_OK)
         *ppeer = peer;
     else
@@ -239,6 +243,7 @@ int sc_rtc_peer_make(sc_rtc *rtc, sc_rtc_peer **ppeer, char **answer,
 int sc_rtc_peer_open(sc_rtc *rtc, sc_rtc_peer **ppeer, char **answer,
                      const struct sc_rtc_peer_params *params, sc_err *err)
 {
+    sc_rtc_wait_till_warm(rtc);
     return sc_rtc_peer_make(rtc, ppeer, answer, params, false, err);
 }
 

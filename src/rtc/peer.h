@@ -1,6 +1,6 @@
 // One WebRTC connection: a GStreamer pipeline around webrtcbin.
 //
-//   sending:   appsrc (leaky, live) -> payloader -> pacer -> webrtcbin
+//   sending:   pictures -> packets, each due at its time (rtc/packets.h) -> appsrc, which waits -> webrtcbin
 //   receiving: webrtcbin -> depayloader, parser -> appsink
 //
 // sc_rtc_open() once; peers are opened, answered, fed and closed by any thread. What GStreamer 1.22 gets wrong is
@@ -33,7 +33,8 @@ struct sc_rtc_params {
     int64_t silence_ns; // 0 = 10 s
 };
 // Loads GStreamer; SC_EUNSUPPORTED: it or one of its plugins is missing, err says which package to install.
-// A first connection is set up in the background, because certificates and plugins take a while.
+// A first connection is set up in the background, because its certificate takes a while; peers that are opened
+// before it is there wait for it.
 int sc_rtc_open(sc_rtc **prtc, const struct sc_rtc_params *params, sc_err *err);
 // All peers were closed. Waits for pipelines that are still being taken down, two seconds at most.
 void sc_rtc_close(sc_rtc **prtc); // NULL and &NULL allowed

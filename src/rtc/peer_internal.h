@@ -30,11 +30,12 @@ struct sc_rtc {
     char version[64];
 
     atomic_int refs; // the owner's, and one a pipeline that is being taken down: some never end
-    pthread_t keeper, warmer;
+    pthread_t keeper;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     // Under lock.
-    bool stopping;
+    bool stopping, stopped;    // close has begun; the keeper is to end
+    bool warm;                 // the first connection was made
     struct sc_rtc_peer *first; // open ones
     int open;
     struct sc_rtc_demolition *demolitions;
@@ -118,7 +119,7 @@ void sc_rtc_peer_check(sc_rtc_peer *peer, int64_t now_ns);
 
 // --- peer_negotiate.c
 
-int sc_rtc_peer_negotiate(sc_rtc_peer *peer, char **answer, sc_err *err);
+int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc_err *err);
 
 // --- peer_media.c
 
@@ -151,6 +152,8 @@ void sc_rtc_peer_drop_channels(sc_rtc_peer *peer);
 
 // --- rtc.c
 
+// Blocks until the first connection was made, half a minute at most.
+void sc_rtc_wait_till_warm(sc_rtc *rtc);
 int sc_rtc_take_association(sc_rtc *rtc);
 void sc_rtc_enlist(sc_rtc *rtc, sc_rtc_peer *peer);
 // The caller's reference goes along.

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "rtc/peer_internal.h"
 
-#define PATIENCE_NS (5 * SC_NS_PER_S)
-
 // --- asking webrtcbin ---------------------------------------------------------------------------
 
 // What webrtcbin replies, if it does: it is not waited for longer than there is time, so both sides hold it.
@@ -270,19 +268,18 @@ static int get_answer(sc_rtc_peer *peer, char **answer, sc_err *err)
     return *answer ? SC_OK : sc_fail(err, SC_EUNSUPPORTED, "GStreamer's answer makes no sense");
 }
 
-int sc_rtc_peer_negotiate(sc_rtc_peer *peer, char **answer, sc_err *err)
+int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc_err *err)
 {
-    int64_t until = sc_clock_now() + PATIENCE_NS;
     g_signal_connect(peer->webrtc, "notify::ice-gathering-state", G_CALLBACK(take_gathering),
                      peer);
-    int ret = set_offer(peer, until, err);
+    int ret = set_offer(peer, until_ns, err);
     if (ret == SC_OK)
-        ret = set_answer(peer, until, err);
+        ret = set_answer(peer, until_ns, err);
     if (ret == SC_OK)
         ret = watch_transport(peer, err);
     if (ret < 0)
         return ret;
-    wait_for_candidates(peer, until);
+    wait_for_candidates(peer, until_ns);
     return get_answer(peer, answer, err);
 }
 

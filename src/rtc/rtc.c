@@ -11,6 +11,7 @@
 #define SILENCE_NS    (10 * SC_NS_PER_S)
 #define HANGS_NS      (10 * SC_NS_PER_S) // a demolition that takes longer will not end
 #define CLOSE_WAIT_NS (2 * SC_NS_PER_S)
+#define WARM_NS       (30 * SC_NS_PER_S) // an RSA key on a machine that has much else to do
 
 // One pipeline being taken down, by a thread of its own: those that hang hurt nobody else.
 struct sc_rtc_demolition {
@@ -156,7 +157,7 @@ static void *keep(void *arg)
     int64_t step = rtc->silence_ns / 8;
     step = step > SC_NS_PER_S / 4 ? SC_NS_PER_S / 4 : step;
     pthread_mutex_lock(&rtc->lock);
-    while (!rtc->stopping) {
+    while (!rtc->stopped) {
         sc_rtc_cond_wait(&rtc->changed, &rtc->lock, sc_clock_now() + step);
         sc_rtc_peer **peers;
         int64_t now = sc_clock_now();
@@ -191,7 +192,6 @@ int sc_rtc_take_association(sc_rtc *rtc)
 
 // --- life ---------------------------------------------------------------------------------------
 
-// Certificates are made with the first connection (some 200 ms), and code is loaded.
 static const char first_offer[] =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
     "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 "
@@ -202,9 +202,11 @@ static const char first_offer[] =
     "a=rtpmap:96 H264/90000\r\n"
     "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n";
 
+// The certificate is made with the first connection: 200 ms, or seconds where there is little CPU. Others wait
+// for it, so that it does not count as theirs.
 static void *warm_up(void *arg)
 {
-    sc_rtc *rtc = arg;
+    sc_rtc *rtc = arg; // a reference
     sc_rtc_peer *peer = NULL;
     char *answer = NULL;
     sc_err err = {0};
@@ -214,12 +216,36 @@ static void *warm_up(void *arg)
     params.offer = offer;
     if (ret == SC_OK)
         ret = sc_rtc_peer_make(rtc, &peer, &answer, &params, true, &err);
-    if (ret < 0)
-        SC_WARN(rtc->log, "the first WebRTC connection failed", SC_S("reason", err.text));
     free(answer);
     sc_rtc_peer_close(&peer);
     sc_rtc_offer_free(&offer);
+    pthread_mutex_lock(&rtc->lock);
+    if (ret < 0 && !rtc->stopping)
+        SC_WARN(rtc->log, "the first WebRTC connection failed", SC_S("reason", err.text));
+    rtc->warm = true;
+    pthread_cond_broadcast(&rtc->changed);
+    pthread_mutex_unlock(&rtc->lock);
+    unref_rtc(rtc);
     return NULL;
+}
+
+static void begin_warming_up(sc_rtc *rtc)
+{
+    pthread_t thread;
+    atomic_fetch_add(&rtc->refs, 1);
+    if (pthread_create(&thread, NULL, warm_up, rtc) == 0)
+        pthread_detach(thread);
+    else
+        warm_up(rtc);
+}
+
+void sc_rtc_wait_till_warm(sc_rtc *rtc)
+{
+    int64_t until = sc_clock_now() + WARM_NS;
+    pthread_mutex_lock(&rtc->lock);
+    while (!rtc->warm && sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
+        ;
+    pthread_mutex_unlock(&rtc->lock);
 }
 
 static sc_rtc *new_rtc(const struct sc_rtc_params *params)
@@ -253,8 +279,7 @@ int sc_rtc_open(sc_rtc **prtc, const struct sc_rtc_params *params, sc_err *err)
         unref_rtc(rtc);
         return sc_fail(err, SC_EINTERNAL, "no thread can be made");
     }
-    if (pthread_create(&rtc->warmer, NULL, warm_up, rtc) != 0)
-        rtc->warmer = rtc->keeper;
+    begin_warming_up(rtc);
     *prtc = rtc;
     return SC_OK;
 }
@@ -265,13 +290,13 @@ void sc_rtc_close(sc_rtc **prtc)
     if (!rtc)
         return;
     *prtc = NULL;
-    if (!pthread_equal(rtc->warmer, rtc->keeper))
-        pthread_join(rtc->warmer, NULL);
     int64_t until = sc_clock_now() + CLOSE_WAIT_NS;
     pthread_mutex_lock(&rtc->lock);
-    while (rtc->closing > 0 && sc_clock_now() < until)
-        sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until);
     rtc->stopping = true;
+    while ((rtc->closing > 0 || !rtc->warm) &&
+           sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
+        ;
+    rtc->stopped = true;
     pthread_cond_broadcast(&rtc->changed);
     pthread_mutex_unlock(&rtc->lock);
     pthread_join(rtc->keeper, NULL);

@@ -236,7 +236,7 @@ struct client *client_open(const struct client_params *params)
     client->pipeline = gst_object_ref_sink(gst_pipeline_new(NULL));
     client->webrtc = gst_element_factory_make("webrtcbin", NULL);
     g_object_set(client->webrtc, "bundle-policy", GST_WEBRTC_BUNDLE_POLICY_MAX_BUNDLE,
-                 "latency", 20u, NULL);
+                 "latency", 200u, NULL);
     gst_bin_add(GST_BIN(client->pipeline), client->webrtc);
     quicken(client);
     g_signal_connect(client->webrtc, "pad-added", G_CALLBACK(take_pad), client);
