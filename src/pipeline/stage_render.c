@@ -142,15 +142,10 @@ static int draw(struct render *r, sc_frame **pframe, const sc_detections *found,
     sc_detections *chosen = choose(r, found);
     if (!chosen)
         return sc_fail(err, SC_ENOMEM, "no memory for boxes");
-    sc_frame *drawn = NULL;
-    int ret = sc_overlay_draw(r->overlay, &drawn, *pframe, &view, chosen, chosen->count,
-                              &labels, err);
+    int ret =
+        sc_overlay_draw_on(r->overlay, pframe, &view, chosen, chosen->count, &labels, err);
     sc_detections_unref(&chosen);
-    if (ret < 0)
-        return ret;
-    sc_frame_unref(pframe);
-    *pframe = drawn;
-    return SC_OK;
+    return ret;
 }
 
 // The picture as it is shown, and what is to be seen there (NULL = nothing known).

@@ -267,20 +267,14 @@ static int draw_all(struct sheet *sheet, int count)
     return ret;
 }
 
-int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
-                    const struct sc_view *view, const sc_detections *detections, int count,
-                    const struct sc_overlay_labels *labels, sc_err *err)
+// There is something to draw. *out is a new frame, in place with the pixels of the given one.
+static int draw_frame(sc_overlay *overlay, sc_frame **out, sc_frame *frame, bool in_place,
+                      const struct sc_view *view, const sc_detections *detections, int count,
+                      const struct sc_overlay_labels *labels, sc_err *err)
 {
     struct sheet sheet = {.overlay = overlay, .detections = detections, .labels = labels};
-    *out = NULL;
-    count = count < detections->count ? count : detections->count;
-    count = count < SC_OVERLAY_MOST ? count : SC_OVERLAY_MOST;
-    if (count <= 0) {
-        *out = sc_frame_ref(frame);
-        return SC_OK;
-    }
     sc_require(detections->width > 0 && detections->height > 0);
-    int ret = sc_canvas_open(&sheet.canvas, overlay->buffers, frame->av, view, err);
+    int ret = sc_canvas_open(&sheet.canvas, overlay->buffers, frame->av, in_place, view, err);
     if (ret < 0)
         return ret;
     measure(&sheet);
@@ -293,4 +287,39 @@ int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
         sheet.canvas.av = NULL;
     sc_canvas_release(&sheet.canvas);
     return ret < 0 ? sc_fail(err, ret, "cannot draw boxes: %s", sc_strerror(ret)) : SC_OK;
+}
+
+static int limit(int count, const sc_detections *detections)
+{
+    count = count < detections->count ? count : detections->count;
+    return count < SC_OVERLAY_MOST ? count : SC_OVERLAY_MOST;
+}
+
+int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
+                    const struct sc_view *view, const sc_detections *detections, int count,
+                    const struct sc_overlay_labels *labels, sc_err *err)
+{
+    *out = NULL;
+    count = limit(count, detections);
+    if (count > 0)
+        return draw_frame(overlay, out, frame, false, view, detections, count, labels, err);
+    *out = sc_frame_ref(frame);
+    return SC_OK;
+}
+
+int sc_overlay_draw_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_view *view,
+                       const sc_detections *detections, int count,
+                       const struct sc_overlay_labels *labels, sc_err *err)
+{
+    sc_frame *frame = *pframe, *drawn = NULL;
+    count = limit(count, detections);
+    if (count <= 0)
+        return SC_OK;
+    bool alone = sc_ref_is_unique(&frame->ref) && av_frame_is_writable(frame->av) > 0;
+    int ret = draw_frame(overlay, &drawn, frame, alone, view, detections, count, labels, err);
+    if (ret < 0)
+        return ret;
+    sc_frame_unref(pframe);
+    *pframe = drawn;
+    return SC_OK;
 }

@@ -42,3 +42,8 @@ struct sc_overlay_labels {
 int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
                     const struct sc_view *view, const sc_detections *detections, int count,
                     const struct sc_overlay_labels *labels, sc_err *err);
+// The same on *pframe, to save the copy: on its own pixels where nobody else has them, else a copy takes
+// its place. On failure *pframe is still the caller's and may be drawn on in part.
+int sc_overlay_draw_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_view *view,
+                       const sc_detections *detections, int count,
+                       const struct sc_overlay_labels *labels, sc_err *err);

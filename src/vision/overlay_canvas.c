@@ -1,4 +1,4 @@
-// A copy of a frame to draw on, whatever its layout: rectangles and masks in up to three components.
+// A frame to draw on, mostly a copy, whatever its layout: rectangles and masks in up to three components.
 //
 // A sample gets the mean of what is drawn on the pixels that it stands for, so subsampled chroma is
 // blended by how much of its pixels is covered.
@@ -58,14 +58,16 @@ static int convert(AVFrame *to, const AVFrame *from)
     return rows == from->height ? SC_OK : SC_EUNSUPPORTED;
 }
 
-static int copy_frame(AVFrame **pav, sc_buffers *buffers, const AVFrame *from)
+static int get_frame(AVFrame **pav, sc_buffers *buffers, const AVFrame *from, bool in_place)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(from->format);
     bool plain = can_draw(desc);
-    AVFrame *av = av_frame_alloc();
+    AVFrame *av = plain && in_place ? av_frame_clone(from) : av_frame_alloc();
     if (!av)
         return SC_ENOMEM;
     *pav = av;
+    if (plain && in_place)
+        return SC_OK;
     av->format = plain ? from->format : stand_in(desc, from->format);
     av->width = from->width;
     av->height = from->height;
@@ -113,13 +115,13 @@ static void find_walk(struct sc_canvas *canvas, const struct sc_view *view)
 }
 
 int sc_canvas_open(struct sc_canvas *canvas, sc_buffers *buffers, const AVFrame *av,
-                   const struct sc_view *view, sc_err *err)
+                   bool in_place, const struct sc_view *view, sc_err *err)
 {
     *canvas = (struct sc_canvas){0};
     int ret = sc_picture_get_colour(&canvas->colour, av, err);
     if (ret < 0)
         return ret;
-    ret = copy_frame(&canvas->av, buffers, av);
+    ret = get_frame(&canvas->av, buffers, av, in_place);
     if (ret >= 0)
         ret = sc_picture_get_colour(&canvas->colour, canvas->av, err);
     if (ret < 0) {

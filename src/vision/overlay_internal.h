@@ -60,9 +60,10 @@ struct sc_canvas {
     size_t scratch_size;
 };
 
-// A copy of av to draw on, memory from buffers. SC_EUNSUPPORTED, SC_ENOMEM.
+// A copy of av to draw on, memory from buffers; in_place: av's own pixels, where its format can be drawn
+// on. SC_EUNSUPPORTED, SC_ENOMEM.
 int sc_canvas_open(struct sc_canvas *canvas, sc_buffers *buffers, const AVFrame *av,
-                   const struct sc_view *view, sc_err *err);
+                   bool in_place, const struct sc_view *view, sc_err *err);
 void sc_canvas_release(struct sc_canvas *canvas);
 struct sc_paint sc_canvas_paint(const struct sc_canvas *canvas, struct sc_rgb rgb);
 

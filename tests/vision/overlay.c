@@ -335,6 +335,40 @@ static void nothing_to_draw(void **state)
     sc_frame_unref(&frame);
 }
 
+static void pixels_of_nobody_else_are_drawn_on(void **state)
+{
+    (void)state;
+    sc_frame *frame = plain_frame(AV_PIX_FMT_YUV420P, 320, 240);
+    sc_detections *d = detections(320, 240, 1, BOX(40, 60, 200, 180));
+    sc_overlay *overlay = sc_overlay_open(NULL);
+    const struct sc_view view = {0};
+    sc_frame *want = draw(frame, d), *shared = sc_frame_ref(frame), *other = shared;
+    const uint64_t plain = sc_frame_hash(frame->av), drawn = sc_frame_hash(want->av);
+    assert_true(plain != drawn);
+    // Somebody has the frame: a copy.
+    assert_int_equal(sc_overlay_draw_on(overlay, &shared, &view, d, 1, &labels, NULL), 0);
+    assert_int_equal(sc_frame_hash(shared->av), drawn);
+    assert_int_equal(sc_frame_hash(other->av), plain);
+    sc_frame_unref(&shared);
+    // Somebody has the pixels, as a decoder does.
+    AVFrame *pixels = av_frame_clone(frame->av);
+    assert_int_equal(sc_overlay_draw_on(overlay, &frame, &view, d, 1, &labels, NULL), 0);
+    assert_int_equal(sc_frame_hash(frame->av), drawn);
+    assert_int_equal(sc_frame_hash(pixels), plain);
+    av_frame_free(&pixels);
+    sc_frame_unref(&frame);
+    // Nobody.
+    frame = plain_frame(AV_PIX_FMT_YUV420P, 320, 240);
+    const uint8_t *data = frame->av->data[0];
+    assert_int_equal(sc_overlay_draw_on(overlay, &frame, &view, d, 1, &labels, NULL), 0);
+    assert_int_equal(sc_frame_hash(frame->av), drawn);
+    assert_ptr_equal(frame->av->data[0], data);
+    sc_frame_unref(&frame);
+    sc_frame_unref(&want);
+    sc_overlay_close(&overlay);
+    sc_detections_unref(&d);
+}
+
 // At the borders the whole line stays within the picture; what is no number does no harm.
 static void boxes_at_the_borders(void **state)
 {
@@ -641,6 +675,7 @@ int main(void)
         cmocka_unit_test(text_is_upright),
         cmocka_unit_test(sample_aspect),
         cmocka_unit_test(nothing_to_draw),
+        cmocka_unit_test(pixels_of_nobody_else_are_drawn_on),
         cmocka_unit_test(boxes_at_the_borders),
         cmocka_unit_test(labels_of_small_objects),
         cmocka_unit_test(labels_of_large_objects),
