@@ -11,8 +11,8 @@
 #define STATUS_CLIENT_GONE 499 // in the log and counters only, as nginx has it
 
 static const short statuses[SC_STATUS_SLOTS - 1] = {
-    200, 201, 202, 204, 206, 304, 400, 401, 404, 405, 409, 410,
-    413, 415, 416, 422, 429, 431, 499, 500, 501, 503, 507,
+    200, 201, 202, 204, 206, 304, 400, 401, 404, 405, 409, 410, 412,
+    413, 415, 416, 422, 428, 429, 431, 499, 500, 501, 503, 507,
 };
 
 static int slot_of(int status)

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/http_internal.h"
 
 static uint64_t mix(uint64_t x)
@@ -54,6 +55,17 @@ static void check_rate(sc_request *req)
     sc_reply_headerf(req, "Retry-After", "%d", wait_s);
 }
 
+// "a/b|c/d", as rows have it, is "a/b, c/d" in headers.
+static void add_accept_post(sc_request *req)
+{
+    sc_str types = {0};
+    for (const char *c = req->route.accept_post; c && *c; c++)
+        sc_str_addn(&types, *c == '|' ? ", " : c, *c == '|' ? 2 : 1);
+    if (types.len)
+        sc_reply_header(req, "Accept-Post", types.s);
+    sc_str_release(&types);
+}
+
 static void find_route(sc_request *req)
 {
     sc_err err = {0};
@@ -67,6 +79,7 @@ static void find_route(sc_request *req)
         sc_reply_empty(req, 204);
         sc_reply_headerf(req, "Allow", "%s%sOPTIONS", req->route.allow,
                          req->route.allow[0] ? ", " : "");
+        add_accept_post(req);
     } else if (ret == SC_EUNSUPPORTED) {
         sc_reply_problem(req, 405, NULL, "%s", sc_err_text(&err, ret));
         sc_reply_headerf(req, "Allow", "%s, OPTIONS", req->route.allow);
@@ -108,17 +121,26 @@ static void check_params(sc_request *req)
         sc_reply_err(req, ret, &err);
 }
 
+static bool is_type(const char *header, const char *mime)
+{
+    size_t size = strlen(mime);
+    return header && !strncasecmp(header, mime, size) &&
+           (!header[size] || strchr("; \t", header[size]));
+}
+
 static void check_body(sc_request *req)
 {
     const sc_endpoint *endpoint = req->route.endpoint;
     int64_t max = endpoint->max_body ? endpoint->max_body : req->http->settings->max_body;
     const char *type = sc_request_header(req, "Content-Type");
-    bool json = endpoint->body == SC_BODY_JSON;
+    bool json = endpoint->body == SC_BODY_JSON, text = endpoint->body == SC_BODY_TEXT;
     if (endpoint->body != SC_BODY_STREAM && sc_request_content_length(req) > max)
         sc_reply_problem(req, 413, "body", "the body is larger than %lld bytes",
                          (long long)max);
     else if (json && type && strncasecmp(type, "application/json", 16))
         sc_reply_problem(req, 415, "Content-Type", "send application/json");
+    else if (text && !is_type(type, endpoint->body_mime))
+        sc_reply_problem(req, 415, "Content-Type", "send %s", endpoint->body_mime);
 }
 
 static void check_closing(sc_request *req)
@@ -131,11 +153,15 @@ static void check_closing(sc_request *req)
 
 void sc_request_admit(sc_request *req)
 {
-    static void (*const checks[])(sc_request *) = {
-        name_request, check_closing, check_header_size, check_rate,
-        find_route,   check_token,   check_params,      check_body,
+    // Where the path leads to is found before all, since headers for other origins depend on it; what
+    // that answers gives way to the answers of the three behind it.
+    static void (*const first[])(sc_request *) = {
+        name_request, find_route, check_rate, check_header_size, check_closing,
     };
+    static void (*const checks[])(sc_request *) = {check_token, check_params, check_body};
     atomic_fetch_add_explicit(&req->http->requests, 1, memory_order_relaxed);
-    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks) && !req->reply; i++)
+    for (size_t i = 0; i < SC_COUNT(first); i++)
+        first[i](req);
+    for (size_t i = 0; i < SC_COUNT(checks) && !req->reply; i++)
         checks[i](req);
 }

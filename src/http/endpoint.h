@@ -2,8 +2,8 @@
 // derive from them.
 //
 // An endpoint is one `const sc_endpoint` in a file of http/api/. Its parameter and answer rows
-// are arrays that end with an empty row. A body is JSON (collected, then handle() runs),
-// or streamed: begin() sees the headers, data() gets the bytes, handle() runs at the end.
+// are arrays that end with an empty row. A body is JSON or text of one type (collected, then
+// handle() runs), or streamed: begin() sees the headers, data() gets the bytes, handle() runs at the end.
 //
 // Thread-safety: immutable.
 #pragma once
@@ -38,7 +38,12 @@ typedef struct sc_param {
 
 #define SC_PARAMS_MAX 16 // rows an endpoint may have
 
-enum sc_body_kind { SC_BODY_NONE, SC_BODY_JSON, SC_BODY_STREAM };
+enum sc_body_kind {
+    SC_BODY_NONE,
+    SC_BODY_JSON,
+    SC_BODY_TEXT, // of the type body_mime, which must be named: 415 else
+    SC_BODY_STREAM,
+};
 
 typedef struct sc_response_row {
     int status;
@@ -51,6 +56,7 @@ enum sc_endpoint_flags {
     SC_ENDPOINT_PUBLIC = 1,   // answered without a token
     SC_ENDPOINT_FALLBACK = 2, // for a GET that no other row matches; handle() may say 404
     SC_ENDPOINT_HIDDEN = 4,   // not in OpenAPI
+    SC_ENDPOINT_CORS = 8,     // pages of any origin may use its path
 };
 
 typedef struct sc_endpoint {
@@ -59,8 +65,8 @@ typedef struct sc_endpoint {
     const char *tag, *summary, *help;
     const sc_param *params; // NULL = none
     enum sc_body_kind body;
-    int64_t max_body;        // bytes; 0 = the option max-body (JSON) or no limit here (stream)
-    const char *body_mime;   // for the docs
+    int64_t max_body;        // bytes; 0 = the option max-body, or no limit here (stream)
+    const char *body_mime;   // for the docs; of a text, what it must be
     const char *body_schema; // JSON Schema as JSON text
     const sc_response_row *responses;
     int flags;

@@ -16,7 +16,7 @@
 #include "http/server.h"
 #include "http/timers.h"
 
-#define SC_STATUS_SLOTS 24
+#define SC_STATUS_SLOTS 26
 
 struct sc_http_settings {
     int64_t port;
@@ -88,7 +88,7 @@ struct sc_request {
     char *path;       // as sent, without the query
     char *split_path; // cut in place by the router
     char *query;      // cut in place by the parameters
-    sc_str body;      // JSON
+    sc_str body;      // JSON or text
 
     // owned by whoever owns the request
     struct MHD_Response *reply;
@@ -109,6 +109,9 @@ void sc_on_completed(void *arg, struct MHD_Connection *conn, void **preq,
 
 // admit.c: everything that can refuse a request before its body; a refusal is replied
 void sc_request_admit(sc_request *req);
+
+// cors.c: headers for pages of other origins, on the reply that was made
+void sc_cors_reply(sc_request *req);
 
 // access.c
 void sc_access_done(sc_request *req, enum MHD_RequestTerminationCode why);

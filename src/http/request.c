@@ -77,6 +77,8 @@ static enum MHD_Result queue(sc_request *req)
     if (!req->reply)
         sc_reply_problem(req, 500, NULL, "the handler made no reply");
     sc_reply_header(req, "X-Request-Id", req->id);
+    if (req->route.cors)
+        sc_cors_reply(req);
     if (atomic_load_explicit(&req->http->closing, memory_order_relaxed))
         sc_reply_header(req, "Connection", "close");
     struct MHD_Response *reply = req->reply;
@@ -160,7 +162,7 @@ static enum MHD_Result take_body(sc_request *req, const char *data, size_t *size
     size_t used = *size;
     if (req->reply || endpoint->body == SC_BODY_NONE)
         req->dropped += (int64_t)used;
-    else if (endpoint->body == SC_BODY_JSON)
+    else if (endpoint->body != SC_BODY_STREAM)
         collect(req, data, used);
     else
         used = endpoint->data(req, data, used);

@@ -36,7 +36,7 @@ int sc_request_choice(const sc_request *req, const char *name); // index, 0 when
 
 const char *sc_request_header(const sc_request *req, const char *name); // NULL if absent
 int64_t sc_request_content_length(const sc_request *req);               // -1 unknown
-// The collected JSON body, NUL-terminated.
+// The collected body (JSON or text), NUL-terminated.
 const char *sc_request_body(const sc_request *req, size_t *size);
 bool sc_request_is_head(const sc_request *req);
 int64_t sc_request_start_ns(const sc_request *req); // monotonic

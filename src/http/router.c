@@ -121,13 +121,16 @@ static bool matches(const struct entry *entry, char *const *parts, int count)
     return true;
 }
 
-static void allow(struct sc_route *route, const char *method)
+static void allow(struct sc_route *route, const sc_endpoint *endpoint)
 {
+    const char *method = endpoint->method;
     size_t used = strlen(route->allow);
     const char *head = !strcmp(method, "GET") ? ", HEAD" : "";
     if (!strstr(route->allow, method))
         snprintf(route->allow + used, sizeof(route->allow) - used, "%s%s%s", used ? ", " : "",
                  method, head);
+    if (!strcmp(method, "POST"))
+        route->accept_post = endpoint->body_mime ? endpoint->body_mime : "application/json";
 }
 
 static void take(const sc_router *router, int index, char *const *parts, struct sc_route *route)
@@ -154,11 +157,12 @@ int sc_router_find(const sc_router *router, const char *method, char *path,
         if (endpoint->flags & SC_ENDPOINT_FALLBACK) {
             fallback = i;
         } else if (matches(&router->entries[i], parts, count)) {
+            route->cors |= (endpoint->flags & SC_ENDPOINT_CORS) != 0;
             if (!strcmp(endpoint->method, wanted)) {
                 take(router, i, parts, route);
                 return SC_OK;
             }
-            allow(route, endpoint->method);
+            allow(route, endpoint);
         }
     }
     if (!ret && route->allow[0])

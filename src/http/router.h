@@ -12,7 +12,10 @@ struct sc_route {
     const sc_endpoint *endpoint;
     int index; // of the endpoint in the table, for metrics
     struct sc_param_values args;
-    char allow[64]; // methods of this path, "GET, HEAD, OPTIONS"
+    // Of a path that has other methods only:
+    char allow[64];          // those, "GET, HEAD, DELETE"
+    const char *accept_post; // what its POST takes; NULL = it has none
+    bool cors;               // whether one of them has SC_ENDPOINT_CORS; also of a match
 };
 
 // table: NULL-terminated, must outlive the router. Aborts on a bad table (a caller bug).

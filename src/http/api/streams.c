@@ -10,7 +10,7 @@
 
 // --- making -------------------------------------------------------------------------------
 
-static void reply_failure(sc_request *req, int ret, const sc_err *err)
+void sc_api_stream_fail(sc_request *req, int ret, const sc_err *err)
 {
     if (!strcmp(err->field, "model"))
         sc_api_reply_model(req, ret, err);
@@ -22,7 +22,7 @@ static void reply_failure(sc_request *req, int ret, const sc_err *err)
         sc_reply_err(req, ret, err);
 }
 
-static void reply_made(sc_request *req, const char *id)
+void sc_api_stream_reply(sc_request *req, int status_code, const char *id)
 {
     struct sc_streams_status status;
     sc_streams *streams = sc_app_streams(sc_request_app(req));
@@ -30,30 +30,36 @@ static void reply_made(sc_request *req, const char *id)
         sc_reply_problem(req, 410, NULL, "the stream was deleted meanwhile");
         return;
     }
-    sc_reply_json(req, 201, sc_api_stream_json(&status));
+    sc_reply_json(req, status_code, sc_api_stream_json(sc_request_app(req), &status));
     sc_reply_headerf(req, "Location", "/api/v1/streams/%s", id);
     sc_streams_status_release(&status);
+}
+
+json_t *sc_api_json_body(sc_request *req)
+{
+    size_t size;
+    json_error_t error;
+    const char *body = sc_request_body(req, &size);
+    json_t *json = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json)
+        sc_reply_problem(req, 400, "body", "not valid JSON: line %d column %d: %s", error.line,
+                         error.column, error.text);
+    return json;
 }
 
 static void add_work(sc_request *req)
 {
     char id[65];
-    size_t size;
     sc_err err = {0};
-    json_error_t error;
-    const char *body = sc_request_body(req, &size);
-    json_t *spec = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    if (!spec) {
-        sc_reply_problem(req, 400, "body", "not valid JSON: line %d column %d: %s", error.line,
-                         error.column, error.text);
+    json_t *spec = sc_api_json_body(req);
+    if (!spec)
         return;
-    }
     int ret = sc_streams_add(sc_app_streams(sc_request_app(req)), spec, id, &err);
     json_decref(spec);
     if (ret)
-        reply_failure(req, ret, &err);
+        sc_api_stream_fail(req, ret, &err);
     else
-        reply_made(req, id);
+        sc_api_stream_reply(req, 201, id);
 }
 
 static void add(sc_request *req)
@@ -115,7 +121,7 @@ static void list(sc_request *req)
         struct sc_streams_status status;
         if (sc_streams_get(streams, ids[i], false, &status))
             continue; // went meanwhile
-        json_array_append_new(array, sc_api_stream_json(&status));
+        json_array_append_new(array, sc_api_stream_json(sc_request_app(req), &status));
         sc_streams_status_release(&status);
     }
     json_t *next = count == limit ? json_string(ids[count - 1]) : json_null();
@@ -152,7 +158,7 @@ static void get(sc_request *req)
     struct sc_streams_status status;
     if (!sc_api_streams_get(req, false, &status))
         return;
-    sc_reply_json(req, 200, sc_api_stream_json(&status));
+    sc_reply_json(req, 200, sc_api_stream_json(sc_request_app(req), &status));
     sc_reply_header(req, "Cache-Control", "no-store");
     sc_streams_status_release(&status);
 }

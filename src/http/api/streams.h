@@ -7,8 +7,14 @@
 // The stream that the request names. False: a problem was replied. To be released.
 bool sc_api_streams_get(sc_request *req, bool figures, struct sc_streams_status *status);
 // The resource, and its figures.
-json_t *sc_api_stream_json(const struct sc_streams_status *status);
-json_t *sc_api_stream_stats_json(const struct sc_streams_status *status);
+json_t *sc_api_stream_json(sc_app *app, const struct sc_streams_status *status);
+json_t *sc_api_stream_stats_json(sc_app *app, const struct sc_streams_status *status);
+
+// The body of the request; NULL: a problem was replied.
+json_t *sc_api_json_body(sc_request *req);
+// Replies why a stream could not be made, or the stream that was.
+void sc_api_stream_fail(sc_request *req, int ret, const sc_err *err);
+void sc_api_stream_reply(sc_request *req, int status, const char *id);
 
 #define SC_ROW_STREAM_ID                                                                       \
     {                                                                                          \
@@ -90,5 +96,6 @@ json_t *sc_api_stream_stats_json(const struct sc_streams_status *status);
     "\"state\":" SC_STREAM_STATES ",\"reason\":{\"type\":[\"string\",\"null\"]},"              \
     "\"created\":{\"type\":\"string\",\"format\":\"date-time\"},"                              \
     "\"restarts\":{\"type\":\"integer\"},\"retry_in\":{\"type\":[\"number\",\"null\"]},"       \
-    "\"mjpeg_url\":{\"type\":\"string\"},\"stats_url\":{\"type\":\"string\"}"                  \
+    "\"mjpeg_url\":{\"type\":\"string\"},\"stats_url\":{\"type\":\"string\"},"                 \
+    "\"whep_url\":{\"type\":\"string\"}"                                                       \
     "," SC_STREAM_FIELDS "}}"

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "http/api/streams.h"
 #include "http/api/video.h"
+#include "http/api/webrtc.h"
 
 bool sc_api_streams_get(sc_request *req, bool figures, struct sc_streams_status *status)
 {
@@ -42,7 +43,7 @@ static json_t *rate(double fps)
     return sc_api_number(round(fps * 100) / 100);
 }
 
-json_t *sc_api_stream_json(const struct sc_streams_status *status)
+json_t *sc_api_stream_json(sc_app *app, const struct sc_streams_status *status)
 {
     char created[40];
     json_t *json = json_pack(
@@ -55,6 +56,9 @@ json_t *sc_api_stream_json(const struct sc_streams_status *status)
                         json_sprintf("/api/v1/streams/%s/stream.mjpeg", status->id));
     json_object_set_new(json, "stats_url",
                         json_sprintf("/api/v1/streams/%s/stats", status->id));
+    if (sc_api_webrtc_available(app))
+        json_object_set_new(json, "whep_url",
+                            json_sprintf("/api/v1/streams/%s/whep", status->id));
     return json;
 }
 
@@ -150,7 +154,7 @@ static json_t *detection_json(const struct sc_live_status *live)
                      "objects_so_far", (json_int_t)live->objects_so_far);
 }
 
-json_t *sc_api_stream_stats_json(const struct sc_streams_status *status)
+json_t *sc_api_stream_stats_json(sc_app *app, const struct sc_streams_status *status)
 {
     const struct sc_live_status *live = &status->live;
     json_t *json =
@@ -162,6 +166,9 @@ json_t *sc_api_stream_stats_json(const struct sc_streams_status *status)
         return json;
     json_object_set_new(json, "uptime", seconds(live->uptime_ns));
     json_object_set_new(json, "viewers", json_integer(live->viewers));
+    if (sc_app_webrtc(app))
+        json_object_set_new(json, "viewers_webrtc",
+                            sc_webrtc_viewers_json(sc_app_webrtc(app), status->id));
     json_object_set_new(json, "source", source_json(live));
     json_object_set_new(json, "picture", picture_json(live));
     if (json_object_get(status->spec, "model"))

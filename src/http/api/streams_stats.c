@@ -10,7 +10,7 @@
 #define PERIOD_NS SC_NS_PER_S
 
 struct events {
-    sc_streams *streams;
+    sc_app *app;
     sc_timers *timers;
     sc_stream *out;
     char id[65];
@@ -26,7 +26,7 @@ static void end(struct events *events)
 
 static void send(struct events *events, const struct sc_streams_status *status)
 {
-    json_t *json = sc_api_stream_stats_json(status);
+    json_t *json = sc_api_stream_stats_json(events->app, status);
     char *text = json_dumps(json, JSON_COMPACT);
     sc_str event = {0};
     if (text)
@@ -42,7 +42,7 @@ static void tick(void *arg)
     struct events *events = arg;
     struct sc_streams_status status;
     if (sc_stream_gone(events->out) || sc_timers_stopping(events->timers) ||
-        sc_streams_get(events->streams, events->id, true, &status)) {
+        sc_streams_get(sc_app_streams(events->app), events->id, true, &status)) {
         end(events);
         return;
     }
@@ -59,7 +59,7 @@ static void tick(void *arg)
 static void start(sc_request *req)
 {
     struct events *events = sc_new(struct events);
-    events->streams = sc_app_streams(sc_request_app(req));
+    events->app = sc_request_app(req);
     events->timers = sc_request_timers(req);
     events->out = sc_stream_new(&(struct sc_stream_params){0});
     snprintf(events->id, sizeof(events->id), "%s", sc_request_param(req, "id"));
@@ -84,7 +84,7 @@ static void stats(sc_request *req)
     if (!sc_api_streams_get(req, once, &status))
         return;
     if (once) {
-        sc_reply_json(req, 200, sc_api_stream_stats_json(&status));
+        sc_reply_json(req, 200, sc_api_stream_stats_json(sc_request_app(req), &status));
         sc_reply_header(req, "Cache-Control", "no-store");
     } else if (sc_request_is_head(req)) {
         sc_reply_empty(req, 200);
@@ -99,6 +99,7 @@ static void stats(sc_request *req)
     "\"id\":{\"type\":\"string\"},\"state\":" SC_STREAM_STATES ","                             \
     "\"reason\":{\"type\":[\"string\",\"null\"]},\"restarts\":{\"type\":\"integer\"},"         \
     "\"uptime\":{\"type\":\"number\"},\"viewers\":{\"type\":\"integer\"},"                     \
+    "\"viewers_webrtc\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                 \
     "\"source\":{\"type\":\"object\"},\"picture\":{\"type\":\"object\"},"                      \
     "\"detection\":{\"type\":\"object\"},"                                                     \
     "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                        \
@@ -128,7 +129,9 @@ const sc_endpoint sc_get_live_stats = {
     .summary = "What a live stream does, as it does it",
     .help =
         "`stages`: of each step, `busy` is its share of the time, the latencies are the age "
-        "of what it takes, `queue` what waits for it, `drops` what was left out, by reason.",
+        "of what it takes, `queue` what waits for it, `drops` what was left out, by reason. "
+        "`viewers_webrtc`: of each, its `rung` and size, `bitrate` (what its link carries), "
+        "`sent` (bits a second), `loss`, `rtt_ms`, `queue_ms`, pictures `dropped`.",
     .params = params,
     .responses = responses,
     .handle = stats,

@@ -1,0 +1,61 @@
+// /api/v1/streams/{id}/whip: a live stream whose source comes by WebRTC.
+#include "http/api/endpoints.h"
+#include "http/api/webrtc.h"
+
+static const sc_param params[] = {SC_ROW_STREAM_ID, {0}};
+static const sc_response_row responses[] = {
+    {201, SC_API_SDP, "{\"type\":\"string\"}",
+     "the answer, with all candidates; Location is the session, ETag its state, each Link an "
+     "ICE server"},
+    {400, "application/problem+json", NULL, "malformed SDP; detail says which line"},
+    {404, "application/problem+json", NULL, "no such stream"},
+    {409, "application/problem+json", NULL,
+     "the stream has a source already, takes none, or is not running; see Retry-After"},
+    {415, "application/problem+json", NULL, "it is no " SC_API_SDP},
+    {422, "application/problem+json", NULL, "SDP that cannot be served; detail says why"},
+    {501, "application/problem+json", NULL, "WebRTC is off here, or GStreamer is missing"},
+    {503, "application/problem+json", NULL, "too many sessions; see Retry-After"},
+    {0},
+};
+const sc_endpoint sc_post_whip = {
+    .method = "POST",
+    .path = "/api/v1/streams/{id}/whip",
+    .tag = "streams",
+    .summary = "Be the source of a live stream with WebRTC (WHIP)",
+    .help = "For streams of `input` \"whip:\". The offer has one video (H.264 or VP8) and at "
+            "most one sound (Opus), sendonly, in one BUNDLE, and DTLS setup actpass.",
+    .params = params,
+    .body = SC_BODY_TEXT,
+    .max_body = SC_API_OFFER_MAX,
+    .body_mime = SC_API_SDP,
+    .body_schema = "{\"type\":\"string\"}",
+    .responses = responses,
+    .flags = SC_ENDPOINT_CORS,
+    .handle = sc_api_whip_post,
+};
+const sc_endpoint sc_patch_whip = {
+    .method = "PATCH",
+    .path = "/api/v1/streams/{id}/whip/{session}",
+    .tag = "streams",
+    .summary = "Bring candidates of a source, or restart its ICE",
+    .help = "If-Match is the session's ETag; with `*` and new credentials ICE is restarted.",
+    .params = sc_api_session_params,
+    .body = SC_BODY_TEXT,
+    .max_body = SC_API_FRAGMENT_MAX,
+    .body_mime = SC_API_FRAGMENT,
+    .body_schema = "{\"type\":\"string\"}",
+    .responses = sc_api_patch_responses,
+    .flags = SC_ENDPOINT_CORS,
+    .handle = sc_api_session_patch,
+};
+const sc_endpoint sc_delete_whip = {
+    .method = "DELETE",
+    .path = "/api/v1/streams/{id}/whip/{session}",
+    .tag = "streams",
+    .summary = "End a source's session",
+    .help = "The stream waits for another source.",
+    .params = sc_api_session_params,
+    .responses = sc_api_end_responses,
+    .flags = SC_ENDPOINT_CORS,
+    .handle = sc_api_session_delete,
+};
