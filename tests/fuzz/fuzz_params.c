@@ -7,7 +7,8 @@
 #include "http/range.h"
 #include "http/router.h"
 
-static const char *const methods[] = {"GET", "POST", "DELETE", "HEAD", "PUT"};
+static const char *const methods[] = {"GET",   "POST", "DELETE", "HEAD",
+                                      "PATCH", "PUT",  "OPTIONS"};
 
 // What the router and the rows let through holds what they promise.
 static void check_values(const sc_endpoint *endpoint, const struct sc_param_values *values)

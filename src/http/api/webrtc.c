@@ -47,8 +47,7 @@ void sc_api_webrtc_fail(sc_request *req, int ret, const sc_err *err)
         sc_reply_header(req, "Retry-After", "1"); // problems of 503 have it
 }
 
-// False: a problem was replied.
-static bool available(sc_request *req)
+bool sc_api_webrtc_need(sc_request *req)
 {
     if (sc_app_webrtc(sc_request_app(req)))
         return true;
@@ -116,13 +115,13 @@ static void publish_work(sc_request *req)
 
 void sc_api_whep_post(sc_request *req)
 {
-    if (available(req))
+    if (sc_api_webrtc_need(req))
         sc_request_run(req, watch_work);
 }
 
 void sc_api_whip_post(sc_request *req)
 {
-    if (available(req))
+    if (sc_api_webrtc_need(req))
         sc_request_run(req, publish_work);
 }
 
@@ -160,7 +159,7 @@ static void patch_work(sc_request *req)
 
 void sc_api_session_patch(sc_request *req)
 {
-    if (!available(req))
+    if (!sc_api_webrtc_need(req))
         return;
     if (sc_request_header(req, "If-Match"))
         sc_request_run(req, patch_work);
@@ -184,7 +183,7 @@ static void delete_work(sc_request *req)
 
 void sc_api_session_delete(sc_request *req)
 {
-    if (available(req))
+    if (sc_api_webrtc_need(req))
         sc_request_run(req, delete_work);
 }
 

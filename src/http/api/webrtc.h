@@ -15,6 +15,8 @@
 
 // Can streams be watched with WebRTC here?
 bool sc_api_webrtc_available(sc_app *app);
+// False: there are no sessions to be asked, and a problem was replied.
+bool sc_api_webrtc_need(sc_request *req);
 
 // A problem document for what app/webrtc.h gives.
 void sc_api_webrtc_fail(sc_request *req, int ret, const sc_err *err);

@@ -23,10 +23,8 @@ static void start_work(sc_request *req)
 
 static void start(sc_request *req)
 {
-    if (sc_app_webrtc(sc_request_app(req)))
+    if (sc_api_webrtc_need(req))
         sc_request_run(req, start_work);
-    else
-        sc_reply_problem(req, 501, "webrtc", "WebRTC is off (option webrtc)");
 }
 
 static const sc_response_row responses[] = {
@@ -45,7 +43,9 @@ const sc_endpoint sc_start_webrtc = {
     .tag = "compatible",
     .summary = "Make a stored video a stream to be watched with WebRTC",
     .help = "The same video asked for in the same way is the same stream. It ends some time "
-            "after its last viewer.",
+            "after its last viewer. Boxes are drawn with `inference_enabled`, unless `overlay` "
+            "says "
+            "no; they are told on the data channel in any case.",
     .body = SC_BODY_JSON,
     .max_body = 64 << 10,
     .body_schema =
@@ -53,7 +53,9 @@ const sc_endpoint sc_start_webrtc = {
         "\"properties\":{\"video_id\":{\"type\":\"string\"},\"fps\":{\"type\":\"number\"},"
         "\"width\":{\"type\":\"integer\"},\"height\":{\"type\":\"integer\"},"
         "\"inference_enabled\":{\"type\":\"boolean\"},\"bitrate\":{\"type\":\"integer\"},"
-        "\"quality\":{\"type\":\"integer\"},\"model\":{\"type\":\"string\"}}}",
+        "\"quality\":{\"type\":\"integer\"},\"model\":{\"type\":\"string\"},"
+        "\"threshold\":{\"type\":\"number\"},\"track\":{\"type\":\"boolean\"},"
+        "\"overlay\":{\"type\":\"boolean\"},\"clock\":{\"type\":\"boolean\"}}}",
     .responses = responses,
     .handle = start,
 };
