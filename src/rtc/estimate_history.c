@@ -219,7 +219,9 @@ double sc_rtc_history_busy(const struct sc_rtc_history *history)
     int first_size = 0;
     for (int64_t seq = history->newest; history->heard && seq > oldest(history); seq--) {
         const struct sc_rtc_sent *sent = look(history, seq);
-        if (!sent || sent->lost)
+        if (!sent) // a report was lost: how much came meanwhile is not known
+            break;
+        if (sent->lost)
             continue;
         if (waited_ns(sent, base) < BUSY_NS ||
             (last > first && last - sent->arrived_ns > BUSY_MOST_NS))

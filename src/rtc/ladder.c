@@ -15,13 +15,13 @@
 #define RECENT_NS     SC_NS_PER_S          // overuse counts for so long
 #define FINE_NS       SC_NS_PER_S          // before a viewer is no longer starved
 
-#define DOWN_SHARE    0.85 // of the rung's rate
+#define DOWN_SHARE    0.9 // of the rung's rate: packet headers, retransmissions and keyframes come on top
 #define DOWN_QUEUE_MS 200.0
 #define DRAINED_MS    10.0 // so much less counts as draining
 #define HOLD_QUEUE_MS 15.0
 #define UP_QUEUE_MS   50.0
 #define UP_BURST      1.3
-#define UP_VETO       0.95
+#define UP_VETO       1.0
 
 #define PACE          1.5 // of the rung's rate, at least
 #define PACE_NEXT     1.5 // of the next rung's: a burst at it shows whether that one would fit
