@@ -39,7 +39,7 @@ struct sc_rtc_estimate {
     double by_delay, by_loss;    // bits a second
     double link, link_deviation; // rate at the last falls, share; 0 = none yet
     int64_t fed_ns, heard_ns;    // last call; last with news; 0 = none
-    int64_t fell_ns, loss_ns;    // last step down by delay, last step by loss
+    int64_t loss_ns;    // last step down by delay, last step by loss
     int64_t silent_ns;           // last halving
     int64_t round_ns;            // from sending to feedback
     double packet;               // bits, mean
@@ -101,8 +101,6 @@ static bool is_near(sc_rtc_estimate *e)
 
 static void fall(sc_rtc_estimate *e, int64_t now_ns)
 {
-    if (e->fell_ns && now_ns - e->fell_ns < RESPONSE_NS + e->round_ns)
-        return;
     // While packets queue, what arrives is what the link carries, be that more or less than was thought. A
     // queue that is gone too soon to measure that is a keyframe's.
     double carried = sc_rtc_history_busy(&e->history);
@@ -110,7 +108,7 @@ static void fall(sc_rtc_estimate *e, int64_t now_ns)
         return;
     note_limit(e, carried);
     e->by_delay = FALL * carried;
-    e->fell_ns = e->info.overused_ns = now_ns;
+    e->info.overused_ns = now_ns;
 }
 
 static void grow(sc_rtc_estimate *e, double seconds)

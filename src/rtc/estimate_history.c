@@ -28,7 +28,7 @@
 
 #define BUSY_NS       (8 * SC_NS_PER_MS) // a packet that took so much longer found others before it
 #define BUSY_LEAST_NS (120 * SC_NS_PER_MS)
-#define BUSY_MOST_NS  (500 * SC_NS_PER_MS)
+#define BUSY_MOST_NS  (300 * SC_NS_PER_MS)
 
 void sc_rtc_history_init(struct sc_rtc_history *history)
 {

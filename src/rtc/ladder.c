@@ -174,13 +174,13 @@ int64_t sc_rtc_ladder_pace(const struct sc_rtc_ladder *ladder,
 {
     if (ladder->starved)
         return (int64_t)(PACE_SLOWED * (double)info->bitrate);
-    double rate = rate_of(ladder, ladder->rung), least = PACE * rate;
+    double rate = rate_of(ladder, ladder->rung), pace = PACE * rate;
+    if (info->slowed)
+        return (int64_t)fmin(fmax(pace, PACE_SLOWED * (double)info->burst), PACE_MOST);
     if (ladder->rung)
-        least = fmax(least, PACE_NEXT * rate_of(ladder, ladder->rung - 1));
-    if (!info->burst)
-        return (int64_t)fmax(least, PACE_FIRST * rate);
-    double burst = (double)info->burst * (info->slowed ? PACE_SLOWED : PACE_FREE);
-    return (int64_t)fmin(fmax(least, burst), PACE_MOST);
+        pace = fmax(pace, PACE_NEXT * rate_of(ladder, ladder->rung - 1));
+    pace = fmax(pace, info->burst ? PACE_FREE * (double)info->burst : PACE_FIRST * rate);
+    return (int64_t)fmin(pace, PACE_MOST);
 }
 
 int64_t sc_rtc_ladder_rate(int64_t nominal, int64_t now, int64_t elapsed_ns,

@@ -4,9 +4,10 @@
 
 #include "base/clock.h"
 
-#define LEAST       0.06 // of the rate
-#define MOST        0.25
-#define SAVED_S     0.5                  // seconds of that
+#define LEAST       0.15 // of the rate
+#define MOST        0.3
+#define PAST        0.75 // of what is saved up is not for what came before a keyframe
+#define SAVED_S     1.0                  // seconds of that
 #define ROUND_LEAST (20 * SC_NS_PER_MS)  // where the round trip is not known
 #define BEFORE_KEY  (SC_RTC_REPEATS / 2) // packets before it that are told from later ones
 
@@ -40,7 +41,7 @@ static bool is_past(const struct sc_rtc_repeat *repeat, uint16_t seq)
 // What is left for what matters more than this one.
 static double reserve(const struct sc_rtc_repeat *repeat, uint16_t seq, double bytes)
 {
-    return is_past(repeat, seq) ? SAVED_S * bytes / 2 : 0;
+    return is_past(repeat, seq) ? SAVED_S * bytes * PAST : 0;
 }
 
 static void save_up(struct sc_rtc_repeat *repeat, double bytes, int64_t now_ns)
