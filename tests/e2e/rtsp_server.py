@@ -1,6 +1,6 @@
-"""A live RTSP camera for tests: a test picture and a tone at /live.
+"""A live RTSP camera for tests: a test picture and a tone at /live, or a clip of H.264 and AAC.
 
-usage: rtsp_server.py PORT WIDTH HEIGHT [USER:PASSWORD]
+usage: rtsp_server.py PORT WIDTH HEIGHT [USER:PASSWORD | --clip FILE.mp4]
 Prints "ready" when it listens; ends with code 77 where what it needs is not installed.
 """
 import sys
@@ -21,6 +21,11 @@ PICTURE = (
     "rtph264pay name=pay0 pt=96 config-interval=1"
 )
 SOUND = "audiotestsrc is-live=true ! audio/x-raw,rate=8000 ! alawenc ! rtppcmapay name=pay1 pt=97"
+CLIP = (
+    "filesrc location={} ! qtdemux name=clip "
+    "clip. ! queue ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 "
+    "clip. ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97"
+)
 NEEDED = ["videotestsrc", "audiotestsrc", "openh264enc", "h264parse", "rtph264pay", "alawenc", "rtppcmapay"]
 
 
@@ -49,8 +54,11 @@ def main():
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_shared(True)
-    factory.set_launch(f"( {PICTURE.format(width, height)} {SOUND} )")
-    if len(sys.argv) > 4:
+    if sys.argv[4:5] == ["--clip"]:
+        factory.set_launch(f"( {CLIP.format(sys.argv[5])} )")
+    else:
+        factory.set_launch(f"( {PICTURE.format(width, height)} {SOUND} )")
+    if len(sys.argv) == 5:
         protect(server, factory, *sys.argv[4].split(":"))
     server.get_mount_points().add_factory("/live", factory)
     if not server.attach(None):
