@@ -25,6 +25,7 @@ struct sc_encoder {
     AVFrame *picture;
     struct SwsContext *sws;
     int64_t last;                // ticks of the last picture
+    int64_t last_ns, key_due_ns; // time of the last picture; of the next regular keyframe
     struct sent sent[IN_FLIGHT]; // by number
     int64_t pictures, packets, keys, bytes;
     bool refitted;
@@ -97,8 +98,11 @@ static int set_named(AVCodecContext *c, const char *name, const char *option, co
 
 static void set_pace(const struct sc_encoder_params *p, AVCodecContext *c)
 {
+    double fps = av_q2d(p->frame_rate), key_s = (double)p->key_ns / SC_NS_PER_S;
     if (p->gop || p->live)
-        c->gop_size = p->gop ? p->gop : FFMAX((int)(2 * av_q2d(p->frame_rate)), 1);
+        c->gop_size = p->gop ? p->gop : FFMAX((int)(2 * fps), 1);
+    if (p->key_ns) // what is due comes first
+        c->gop_size = FFMAX(c->gop_size, (int)(2 * fps * key_s));
     if (p->bframes || p->live)
         c->max_b_frames = FFMAX(p->bframes, 0);
     if (p->steady) {
@@ -229,6 +233,16 @@ static int send(sc_encoder *e, const AVFrame *picture, sc_err *err)
     return SC_OK;
 }
 
+// By time, not by count, since pictures may be left out; and whatever keyframes come in between, since
+// these are to be evenly apart.
+static bool key_is_due(const sc_encoder *e, int64_t pts_ns)
+{
+    if (!e->params.key_ns || !e->pictures)
+        return false;
+    int64_t step = pts_ns - e->last_ns;
+    return pts_ns + FFMIN(step, e->params.key_ns) / 2 >= e->key_due_ns;
+}
+
 int sc_encoder_put(sc_encoder *e, const AVFrame *picture, int64_t pts_ns, int64_t duration_ns,
                    sc_err *err)
 {
@@ -242,18 +256,22 @@ int sc_encoder_put(sc_encoder *e, const AVFrame *picture, int64_t pts_ns, int64_
     if (ret < 0)
         return sc_fail(err, ret, "pictures of %dx%d cannot be made ready for the encoder: %s",
                        picture->width, picture->height, sc_strerror(ret));
-    bool key = atomic_exchange(&e->want_key, false);
+    bool due = key_is_due(e, pts_ns);
+    bool key = atomic_exchange(&e->want_key, false) || due;
     // Where keyframes go is otherwise the encoder's choice, not what the picture was before.
     e->picture->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     e->picture->pts = ticks;
     ret = send(e, e->picture, err);
-    if (ret == SC_EAGAIN && key)
+    if (ret == SC_EAGAIN && key && !due)
         atomic_store(&e->want_key, true);
     if (ret < 0)
         return ret;
     e->refitted |= e->picture->width != picture->width || e->picture->height != picture->height;
     e->sent[e->pictures++ % IN_FLIGHT] = (struct sent){ticks, pts_ns, FFMAX(duration_ns, 0)};
     e->last = ticks;
+    e->last_ns = pts_ns;
+    if (due || e->pictures == 1)
+        e->key_due_ns = pts_ns + e->params.key_ns;
     return SC_OK;
 }
 

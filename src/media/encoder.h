@@ -37,6 +37,8 @@ struct sc_encoder_params {
     int crf;             // constant quality, 1..63; 0 = 23. Encoders without one ignore it
     int gop;             // frames between keyframes at most; 0 = two seconds live, else the
                          // encoder's choice
+    int64_t key_ns;      // a keyframe after so much time, whatever else is asked for, to half a
+                         // picture; 0 = as gop says
     int bframes;  // in a row at most; 0 = none live, else the encoder's choice; < 0 = none
     int threads;  // 0 = the encoder's choice (the cores); 1 = one slice a picture
     bool steady;  // keyframes by gop and by wish only, none where the scene changes

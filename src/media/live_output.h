@@ -62,8 +62,9 @@ int sc_live_output_open(sc_live_output **poutput, const struct sc_live_output_pa
 
 // What an address stands for.
 struct sc_live_output_kind {
-    bool network; // else files, which nobody waits for
-    bool cues;    // takes cues
+    bool network;   // else files, which nobody waits for
+    bool cues;      // takes cues
+    int64_t key_ns; // wants keyframes so far apart; 0 = anyhow
 };
 // Whether the address is one, as open does, and of which kind. SC_EARG (err names "url").
 int sc_live_output_check(const char *url, struct sc_live_output_kind *kind, sc_err *err);

@@ -7,6 +7,8 @@
 
 #include "media/live_output.h"
 
+#define SC_OUTPUT_SEGMENT_MS 1000 // of HLS, unless it is told otherwise
+
 // --- kinds: what addresses mean
 
 struct sc_sink_ops;

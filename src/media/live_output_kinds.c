@@ -167,8 +167,12 @@ int sc_live_output_check(const char *url, struct sc_live_output_kind *out, sc_er
     int ret = sc_output_kind_find(&kind, url, err);
     if (ret < 0)
         return ret;
-    *out = (struct sc_live_output_kind){.network = kind->network,
-                                        .cues = kind->ops == &sc_sink_hls};
+    bool hls = kind->ops == &sc_sink_hls;
+    *out = (struct sc_live_output_kind){
+        .network = kind->network,
+        .cues = hls,
+        .key_ns = hls ? SC_OUTPUT_SEGMENT_MS * SC_NS_PER_MS : 0,
+    };
     return SC_OK;
 }
 

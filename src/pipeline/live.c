@@ -210,14 +210,18 @@ static int add_encoder(struct sc_live *live, struct tip *tip, sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
     bool sized = false;
-    for (int i = 0; i < live->output_count; i++)
+    int64_t key_ns = 0;
+    for (int i = 0; i < live->output_count; i++) {
         sized |= live->kinds[i].network;
+        key_ns = live->kinds[i].key_ns ? live->kinds[i].key_ns : key_ns;
+    }
     const struct sc_stage_encode_params params = {.codec = p->codec,
                                                   .preset = p->preset,
                                                   .bitrate = p->bitrate,
                                                   .sized = sized,
                                                   .live = live->timed,
                                                   .fps = p->fps,
+                                                  .key_ns = key_ns,
                                                   .facts = &live->facts};
     sc_stage *encode;
     int ret = sc_stage_encode_add(live->graph, &params, &encode, err);

@@ -12,6 +12,7 @@ struct sc_stage_encode_params {
     bool sized;                  // where no bitrate is given: one that suits size and rate
     bool live;                   // nothing is held back
     double fps;                  // expected at most; 0 = the source's
+    int64_t key_ns;              // keyframes so far apart; 0 = the encoder's choice
     struct sc_live_facts *facts; // outlives the graph
 };
 int sc_stage_encode_add(sc_graph *graph, const struct sc_stage_encode_params *params,

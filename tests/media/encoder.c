@@ -119,6 +119,26 @@ static void wishes_for_a_key_are_one(void **state)
     sc_encoder_close(&e);
 }
 
+// Regular keyframes keep their distance in time, whatever is wished for or left out in between.
+static void regular_keys_go_by_time(void **state)
+{
+    struct fixture *f = *state;
+    sc_encoder *e = open_encoder(
+        f, (struct sc_encoder_params){.live = true, .gop = 5, .key_ns = 10 * FRAME_NS});
+    for (int n = 0; n < 40; n++) {
+        if (n == 14)
+            sc_encoder_want_key(e);
+        if (n > 22 && n < 26) // left out
+            continue;
+        // The picture that is due comes a little early.
+        sc_packet *packet =
+            encode_one(e, next_picture(f), n * FRAME_NS - (n == 30 ? FRAME_NS / 4 : 0));
+        assert_int_equal(packet->key, n % 10 == 0 || n == 14);
+        sc_packet_unref(&packet);
+    }
+    sc_encoder_close(&e);
+}
+
 static void files_get_all_pictures(void **state)
 {
     struct fixture *f = *state;
@@ -380,6 +400,7 @@ int main(void)
         cmocka_unit_test(live_holds_nothing_back),
         cmocka_unit_test(packets_are_shared),
         cmocka_unit_test(wishes_for_a_key_are_one),
+        cmocka_unit_test(regular_keys_go_by_time),
         cmocka_unit_test(files_get_all_pictures),
         cmocka_unit_test(times_always_grow),
         cmocka_unit_test(parameter_sets_are_where_they_should_be),
