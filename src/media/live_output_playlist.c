@@ -1,126 +1,84 @@
-// The files of an HLS output: playlists, cues, and what is removed again.
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+// What an HLS output tells players: playlists and cues.
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "media/live_output_hls.h"
 
-// --- files ------------------------------------------------------------------------------------
-
-int sc_hls_fail_file(const struct sc_hls *h, const char *name, sc_err *err)
-{
-    int code = sc_error_from_errno(errno);
-    return sc_fail(err, code, "cannot write %s%s: %s%s", h->folder, name, strerror(errno),
-                   errno == ENOSPC ? "; free some space on that disk" : "");
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        data += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
-// Whole or not at all: under another name first.
-int sc_hls_write_file(const struct sc_hls *h, const char *name, const sc_str *content,
-                      sc_err *err)
-{
-    sc_str path = {0}, temporary = {0};
-    sc_str_addf(&path, "%s%s", h->folder, name);
-    sc_str_addf(&temporary, "%s.%s.part", h->folder, name);
-    int ret = SC_OK;
-    int fd = open(temporary.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool good = fd >= 0 && write_all(fd, sc_str_get(content), content->len) == 0;
-    if (fd >= 0 && close(fd) < 0)
-        good = false;
-    if (!good || rename(temporary.s, path.s) < 0) {
-        ret = sc_hls_fail_file(h, name, err);
-        unlink(temporary.s);
-    }
-    sc_str_release(&path);
-    sc_str_release(&temporary);
-    return ret;
-}
-
-void sc_hls_add_name(const struct sc_hls *h, sc_str *out, int number, const char *ending)
-{
-    sc_str_addf(out, "%s-%s-%05d.%s", h->stem, h->run, number, ending);
-}
-
-static void remove_segment(const struct sc_hls *h, int number, const char *ending)
-{
-    sc_str path = {0};
-    sc_str_add(&path, h->folder);
-    sc_hls_add_name(h, &path, number, ending);
-    unlink(path.s);
-    sc_str_release(&path);
-}
-
-// "index-<run>-00012.m4s" of another run.
-static bool is_old(const struct sc_hls *h, const char *name)
-{
-    size_t stem = strlen(h->stem), run = strlen(h->run);
-    if (strncmp(name, h->stem, stem) != 0 || name[stem] != '-' ||
-        strspn(name + stem + 1, "0123456789abcdef") != run || name[stem + 1 + run] != '-')
-        return false;
-    const char *rest = name + stem + 2 + run, *ending = rest + strspn(rest, "0123456789");
-    bool ours = !strcmp(rest, "init.mp4") ||
-                (ending > rest && (!strcmp(ending, ".m4s") || !strcmp(ending, ".vtt")));
-    return ours && strncmp(name + stem + 1, h->run, run) != 0;
-}
-
-// What an earlier run left; its playlist has just been replaced.
-static void remove_old(const struct sc_hls *h)
-{
-    DIR *folder = opendir(*h->folder ? h->folder : ".");
-    struct dirent *entry;
-    while (folder && (entry = readdir(folder))) {
-        if (is_old(h, entry->d_name))
-            unlinkat(dirfd(folder), entry->d_name, 0);
-    }
-    if (folder)
-        closedir(folder);
-}
-
-// Who has just read a playlist may still ask for what has left it since.
-void sc_hls_remove_passed(struct sc_hls *h)
-{
-    while (h->window > 0 && h->removed < h->first - h->window) {
-        remove_segment(h, h->removed, "m4s");
-        remove_segment(h, h->removed++, "vtt");
-    }
-}
-
 // --- playlists --------------------------------------------------------------------------------
+
+static void add_date(const struct sc_hls *h, sc_str *out, int64_t at_ns)
+{
+    char when[32];
+    sc_str_addf(out, "#EXT-X-PROGRAM-DATE-TIME:%s\n",
+                sc_clock_format(when, h->zero_wall + at_ns));
+}
+
+// How far from the end players play. They read the playlist again after a segment's time, since nobody
+// holds their request until there is a part more: they need what lasts as long, and some room.
+static void add_part_head(const struct sc_hls *h, sc_str *out)
+{
+    double part = (double)h->part_ns / 1e9;
+    sc_str_addf(out, "#EXT-X-SERVER-CONTROL:PART-HOLD-BACK=%.3f\n",
+                FFMAX(3 * part, h->target + 2 * part));
+    sc_str_addf(out, "#EXT-X-PART-INF:PART-TARGET=%.3f\n", part);
+}
+
+static void add_head(const struct sc_hls *h, sc_str *out, bool picture)
+{
+    sc_str_addf(out, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n", h->target);
+    if (picture && h->part_ns)
+        add_part_head(h, out);
+    sc_str_addf(out, "#EXT-X-MEDIA-SEQUENCE:%d\n%s", h->first,
+                h->window < 0 ? "#EXT-X-PLAYLIST-TYPE:EVENT\n" : "");
+    if (picture)
+        sc_str_addf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s-%s-init.mp4\"\n",
+                    h->stem, h->run);
+}
+
+static void add_parts(const struct sc_hls *h, sc_str *out, int segment)
+{
+    for (int i = 0; i < h->part_count; i++) {
+        const struct sc_hls_part *part = &h->parts[i];
+        if (part->segment != segment)
+            continue;
+        sc_str_addf(out, "#EXT-X-PART:DURATION=%.6f,URI=\"", (double)part->duration_ns / 1e9);
+        sc_hls_add_part_name(h, out, segment, part->number);
+        sc_str_addf(out, "\"%s\n", part->key ? ",INDEPENDENT=YES" : "");
+    }
+}
+
+// The parts of the segment under way, and the one that comes next.
+static void add_tail(const struct sc_hls *h, sc_str *out)
+{
+    const struct sc_hls_part *last = &h->parts[h->part_count - 1];
+    int segment = h->first + h->count;
+    bool begun = last->segment == segment;
+    if (begun)
+        add_date(h, out, h->from_ns - h->zero_ns);
+    add_parts(h, out, segment);
+    sc_str_add(out, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
+    sc_hls_add_part_name(h, out, segment, begun ? last->number + 1 : 0);
+    sc_str_add(out, "\"\n");
+}
 
 static void add_playlist(const struct sc_hls *h, sc_str *out, const char *ending, bool ended)
 {
-    char when[32];
-    sc_str_addf(out, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n", h->target);
-    sc_str_addf(out, "#EXT-X-MEDIA-SEQUENCE:%d\n%s", h->first,
-                h->window < 0 ? "#EXT-X-PLAYLIST-TYPE:EVENT\n" : "");
-    if (!strcmp(ending, "m4s"))
-        sc_str_addf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s-%s-init.mp4\"\n",
-                    h->stem, h->run);
+    bool picture = !strcmp(ending, "m4s");
+    add_head(h, out, picture);
     for (int i = 0; i < h->count; i++) {
         const struct sc_hls_segment *s = &h->segments[i];
-        sc_str_addf(out, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.6f,\n",
-                    sc_clock_format(when, h->zero_wall + s->from_ns),
-                    (double)s->duration_ns / 1e9);
+        add_date(h, out, s->from_ns);
+        if (picture && i >= h->count - SC_HLS_IN_PARTS)
+            add_parts(h, out, h->first + i);
+        sc_str_addf(out, "#EXTINF:%.6f,\n", (double)s->duration_ns / 1e9);
         sc_hls_add_name(h, out, h->first + i, ending);
         sc_str_addc(out, '\n');
     }
     if (ended)
         sc_str_add(out, "#EXT-X-ENDLIST\n");
+    else if (picture && h->part_count)
+        add_tail(h, out);
 }
 
 static int write_playlist(const struct sc_hls *h, const char *what, const char *ending,
@@ -129,10 +87,21 @@ static int write_playlist(const struct sc_hls *h, const char *what, const char *
     sc_str name = {0}, text = {0};
     sc_str_addf(&name, "%s%s.m3u8", h->stem, what);
     add_playlist(h, &text, ending, ended);
-    int ret = sc_hls_write_file(h, name.s, &text, err);
+    int ret = sc_hls_write_file(h, name.s, text.s, text.len, err);
     sc_str_release(&name);
     sc_str_release(&text);
     return ret;
+}
+
+static int write_picture_playlist(const struct sc_hls *h, bool ended, sc_err *err)
+{
+    return write_playlist(h, h->setup.params->cues ? "-video" : "", "m4s", ended, err);
+}
+
+// Not before there is a whole segment: players that know no parts would find nothing.
+int sc_hls_write_part_playlist(struct sc_hls *h, sc_err *err)
+{
+    return h->count ? write_picture_playlist(h, false, err) : SC_OK;
 }
 
 // RFC 6381, as far as it can be told without parsing: the bytes after the SPS's type.
@@ -169,7 +138,7 @@ static int write_master(const struct sc_hls *h, sc_err *err)
                 video->width, video->height);
     add_codecs(h, &text);
     sc_str_addf(&text, ",SUBTITLES=\"cues\"\n%s-video.m3u8\n", h->stem);
-    int ret = sc_hls_write_file(h, name.s, &text, err);
+    int ret = sc_hls_write_file(h, name.s, text.s, text.len, err);
     sc_str_release(&name);
     sc_str_release(&text);
     return ret;
@@ -178,13 +147,13 @@ static int write_master(const struct sc_hls *h, sc_err *err)
 int sc_hls_write_playlists(struct sc_hls *h, bool ended, sc_err *err)
 {
     bool cues = h->setup.params->cues, first = h->first + h->count == 1;
-    int ret = write_playlist(h, cues ? "-video" : "", "m4s", ended, err);
+    int ret = write_picture_playlist(h, ended, err);
     if (ret >= 0 && cues)
         ret = write_playlist(h, "-cues", "vtt", ended, err);
     if (ret >= 0 && cues && first)
         ret = write_master(h, err);
     if (ret >= 0 && first && h->window >= 0)
-        remove_old(h);
+        sc_hls_remove_old(h);
     return ret;
 }
 
@@ -239,7 +208,7 @@ int sc_hls_write_cues(struct sc_hls *h, int number, int64_t until_ns, sc_err *er
     }
     h->cue_count = kept;
     sc_hls_add_name(h, &name, number, "vtt");
-    int ret = sc_hls_write_file(h, name.s, &text, err);
+    int ret = sc_hls_write_file(h, name.s, text.s, text.len, err);
     sc_str_release(&name);
     sc_str_release(&text);
     return ret;

@@ -79,6 +79,14 @@ AVRational sc_live_facts_rate(struct sc_live_facts *facts)
     return rate;
 }
 
+AVRational sc_live_facts_out_rate(struct sc_live_facts *facts)
+{
+    pthread_mutex_lock(&facts->lock);
+    AVRational rate = facts->out_rate;
+    pthread_mutex_unlock(&facts->lock);
+    return rate;
+}
+
 static AVCodecParameters *copy(struct sc_live_facts *facts, AVCodecParameters *const *from)
 {
     pthread_mutex_lock(&facts->lock);

@@ -47,6 +47,7 @@ struct sc_live_facts {
     // By the encoder, or where there is none, by the viewers' stage, or the first rung's.
     AVCodecParameters *video; // what it makes
     int out_width, out_height;
+    AVRational out_rate; // 0/x = unknown
     int64_t encoded;
     int64_t took_ns
         [SC_LIVE_LAST]; // from arrival to encoded, of the last pictures: a ring by encoded
@@ -61,6 +62,8 @@ void sc_live_facts_count(struct sc_live_facts *facts, int64_t born_ns);
 void sc_live_facts_show(struct sc_live_facts *facts, int width, int height, int64_t born_ns);
 // Of the source; 0/1 = unknown.
 AVRational sc_live_facts_rate(struct sc_live_facts *facts);
+// Of what is encoded; 0/x = unknown.
+AVRational sc_live_facts_out_rate(struct sc_live_facts *facts);
 // Copies; NULL where the fact is not known. The caller's (avcodec_parameters_free).
 AVCodecParameters *sc_live_facts_video(struct sc_live_facts *facts);
 AVCodecParameters *sc_live_facts_sound(struct sc_live_facts *facts);

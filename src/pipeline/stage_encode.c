@@ -35,6 +35,7 @@ static int open_encoder(struct encode *e, const AVFrame *like, sc_err *err)
         .codec = e->params.codec,
         .preset = e->params.preset,
         .bitrate = e->params.bitrate,
+        .key_ns = e->params.key_ns,
         .live = e->params.live,
     };
     if (!params.bitrate && e->params.sized)
@@ -46,6 +47,7 @@ static int open_encoder(struct encode *e, const AVFrame *like, sc_err *err)
     pthread_mutex_lock(&facts->lock);
     facts->out_width = params.width;
     facts->out_height = params.height;
+    facts->out_rate = params.frame_rate;
     facts->video = avcodec_parameters_alloc();
     if (facts->video && avcodec_parameters_copy(facts->video, sc_encoder_codec(e->encoder)) < 0)
         avcodec_parameters_free(&facts->video);

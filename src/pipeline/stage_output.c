@@ -78,7 +78,7 @@ static int open_output(struct output *o, sc_err *err)
         .url = o->params.url,
         .video = video,
         .sound = sound,
-        .frame_rate = sc_live_facts_rate(o->params.facts),
+        .frame_rate = sc_live_facts_out_rate(o->params.facts),
         .cues = o->params.cues,
         .window = o->params.lossless ? -1 : 0, // what is not live is kept whole
         .max_items = o->params.lossless ? 4 * FULL_ITEMS : 0,
@@ -152,7 +152,7 @@ static void put_cue(struct output *o, const sc_shot *shot)
     sc_report_add_json(&text, &report);
     if (text.len && text.s[text.len - 1] == '\n')
         text.s[--text.len] = '\0';
-    AVRational rate = sc_live_facts_rate(o->params.facts);
+    AVRational rate = sc_live_facts_out_rate(o->params.facts);
     int64_t ns = rate.num > 0 && rate.den > 0
                      ? av_rescale_q(1, av_inv_q(rate), (AVRational){1, 1000000000})
                      : SC_NS_PER_S / 30;

@@ -155,6 +155,14 @@ describe('in real time', () => {
         assert.equal(frames(out), last.encoded);
     });
 
+    test('makes HLS of even segments', async () => {
+        assertGood(live('testsrc:size=320x180,rate=30,duration=5', path('even/index.m3u8'), '--realtime'));
+        const list = await readFile(path('even/index.m3u8'), 'utf8');
+        const lengths = [...list.matchAll(/#EXTINF:([\d.]+)/g)].map(([, length]) => Number(length));
+        assert.equal(lengths.length, 5, list);
+        for (const length of lengths.slice(0, -1)) assert.ok(Math.abs(length - 1) < 0.07, list);
+    });
+
     test('goes to a player over SRT, and comes back when the player does', { timeout: 60000 }, async () => {
         const port = await freePort();
         const child = spawn(BINARY, ['live', 'testsrc:size=320x180,rate=25', `srt://127.0.0.1:${port}`, '--json'],

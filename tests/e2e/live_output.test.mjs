@@ -2,7 +2,7 @@
 // after they were gone.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -130,9 +130,11 @@ describe('a peer that goes away', { skip: absent || (!hasRtmp() && 'nginx with l
 const TYPES = { m3u8: 'application/vnd.apple.mpegurl', m4s: 'video/iso.segment', mp4: 'video/mp4', vtt: 'text/vtt', js: 'text/javascript', html: 'text/html' };
 const PAGE = `<!doctype html><title>hls</title><link rel="icon" href="data:,"><video muted playsinline></video>
 <script src="/hls.min.js"></script><script>
-const video = document.querySelector('video'), hls = new Hls({ liveSyncDurationCount: 2 });
-window.seen = { errors: [], cues: [], hls };
-hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) seen.errors.push(data.details); });
+const given = Object.fromEntries(new URLSearchParams(location.search).entries().map(([key, value]) => [key, JSON.parse(value)]));
+const video = document.querySelector('video'), hls = new Hls(given);
+window.seen = { errors: [], trouble: [], parts: 0, segments: 0, hls };
+hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) seen.errors.push(data.details); else seen.trouble.push(data.details); });
+hls.on(Hls.Events.FRAG_LOADED, (_, { part }) => { seen[part ? 'parts' : 'segments']++; });
 video.textTracks.onaddtrack = ({ track }) => { track.mode = 'hidden'; }; // loaded, not shown
 hls.loadSource('/live/index.m3u8');
 hls.attachMedia(video);
@@ -154,6 +156,7 @@ function serve(root) {
     return new Promise((done) => { server.listen(0, '127.0.0.1', () => done(server)); });
 }
 
+const readText = (path) => readFileSync(path, 'utf8');
 const noBrowser = absent || (!existsSync(process.env.CHROMIUM || '/usr/bin/chromium') && 'Chromium is not installed')
     || (!existsSync(HLS_JS) && 'hls.js is not installed');
 
@@ -164,7 +167,7 @@ describe('HLS', { skip: noBrowser }, () => {
         const server = await serve(folder), browser = await launch();
         const { page, close } = await openTab(browser);
         try {
-            await page.goto(`http://127.0.0.1:${server.address().port}/`);
+            await page.goto(`http://127.0.0.1:${server.address().port}/?liveSyncDurationCount=2`);
             await page.waitForFunction('document.querySelector("video").currentTime > 0');
             const from = await page.evaluate('document.querySelector("video").currentTime');
             await page.waitForFunction((at) => document.querySelector('video').currentTime > at + 3, from);
@@ -198,8 +201,64 @@ describe('HLS', { skip: noBrowser }, () => {
         assert.equal(state.state, 'done', state.reason);
         assert.equal(state.frames, 225);
         assert.match(await readFile(join(folder, 'live/index-video.m3u8'), 'utf8'), /#EXT-X-ENDLIST/);
-        assert.ok(readdirSync(join(folder, 'live')).filter((name) => name.endsWith('.m4s')).length <= 10);
+        assert.ok(readdirSync(join(folder, 'live')).filter((name) => /-\d+\.m4s$/.test(name)).length <= 10);
         const got = probe(join(folder, 'live/index-video.m3u8'));
         assert.ok(got.frames >= 5 * 25 - 25 && got.codec === 'h264', JSON.stringify(got));
+    });
+
+    // Plays with these settings for some seconds, from where the player wants to be.
+    async function watch(browser, url) {
+        const { page, close } = await openTab(browser);
+        try {
+            await page.goto(url);
+            await page.waitForFunction('document.querySelector("video").currentTime > 0');
+            await sleep(1500);
+            await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
+            await sleep(4000);
+            return await page.evaluate(async () => {
+                const { hls, errors, trouble, parts, segments } = window.seen, video = document.querySelector('video'), behind = [];
+                for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
+                const [first] = hls.levels[0].details.fragments;
+                return {
+                    errors, trouble, parts, segments, target: hls.targetLatency, behind: behind.sort((a, b) => a - b)[10],
+                    zero: first.start - first.sn, // where the player puts the stream's begin: segments of 1 s
+                    cues: [...video.textTracks].flatMap((track) => [...(track.cues || [])]).map((cue) => ({ start: cue.startTime, text: cue.text })),
+                };
+            });
+        } finally {
+            await close(/./);
+        }
+    }
+
+    test('parts bring players nearer to the live edge, and the cues stay with their pictures', { timeout: 90000 }, async (t) => {
+        const root = join(folder, 'low'), list = join(root, 'live/index-video.m3u8');
+        mkdirSync(root);
+        const run = push('frames=600', 'sound', 'cues', join(root, 'live/index.m3u8'));
+        const server = await serve(root), browser = await launch(), got = [];
+        try {
+            await until(() => existsSync(join(root, 'live/index.m3u8')), 'the playlist');
+            assert.match(readText(list), /EXT-X-PART:/);
+            for (const low of [true, false])
+                got.push(await watch(browser, `http://127.0.0.1:${server.address().port}/?lowLatencyMode=${low}`));
+        } finally {
+            await browser.close();
+            server.close();
+        }
+        const [low, plain] = got;
+        t.diagnostic(`${low.behind} ms behind with parts (${low.trouble}), ${plain.behind} ms without (${plain.trouble})`);
+        assert.deepEqual([low.errors, plain.errors], [[], []]);
+        assert.ok(low.parts > 10, `${low.parts} parts, ${low.segments} segments`);
+        assert.equal(plain.parts, 0);
+        assert.ok(low.behind < plain.behind - 500, `${low.behind} ms behind with parts, ${plain.behind} ms without`);
+        for (const { zero, cues } of got) {
+            assert.ok(cues.length > 50, `${cues.length} cues`);
+            for (const { start, text } of cues) {
+                const picture = Number(text.split(' ')[1]) / 25 + zero;
+                assert.ok(Math.abs(start - picture) < 0.02, `a cue at ${start} for the picture at ${picture}`);
+            }
+        }
+        await run.ended;
+        assert.equal(run.states()[0].state, 'done', run.said());
+        assert.doesNotMatch(readText(list), /PRELOAD-HINT/);
     });
 });

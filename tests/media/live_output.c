@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "clips.h"
 #include "live_feed.h"
 #include "media/live_output_internal.h"
@@ -762,9 +763,115 @@ static void hls_keeps_a_window(void **state)
         assert_non_null(strstr(text, "#EXT-X-TARGETDURATION:1\n"));
         assert_non_null(strstr(text, "#EXT-X-ENDLIST\n"));
         free(text);
-        assert_int_equal(count_files(state, "win", ".m4s"), 6); // and as many for late readers
+        // Segments and as many for late readers, and the parts of six segments, one each.
+        assert_int_equal(count_files(state, "win", ".m4s"), 6 + 6);
         assert_int_equal(count_files(state, "win", "-init.mp4"), 1);
         assert_int_equal(count_files(state, "win", ".part"), 0);
+    }
+}
+
+// Each file that the playlist names, but for the one that comes next, is there; how many that are.
+static int assert_all_there(void **state, const char *folder, const char *playlist)
+{
+    int count = 0;
+    char *copy = strdup(playlist), *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char *uri = strstr(line, "URI=\""), name[64], path[128];
+        if (sc_starts_with(line, "#EXT-X-PRELOAD-HINT") || !*line || (*line == '#' && !uri))
+            continue;
+        uri = uri ? uri + strlen("URI=\"") : line;
+        snprintf(name, sizeof(name), "%s/%.*s", folder, (int)strcspn(uri, "\""), uri);
+        if (access(folder_file(state, name, path), R_OK) < 0)
+            fail_msg("%s is listed, but not there", name);
+        count++;
+    }
+    free(copy);
+    return count;
+}
+
+static void hls_has_parts_while_it_is_live(void **state)
+{
+    struct feed f;
+    char path[128];
+    open_feed(&f, NULL, 25, true);
+    struct sc_live_output_params params =
+        params_for(folder_file(state, "parts/live.m3u8", path), &f);
+    sc_live_output *o = open_output(&params);
+    feed_outputs(&f, 20, 100 * SC_NS_PER_MS, &o, 1);
+    while (info_of(o).frames < 20)
+        sc_clock_sleep(SC_NS_PER_MS);
+    assert_int_equal(access(path, R_OK), -1); // other players want a whole segment
+    feed_outputs(&f, 70, 100 * SC_NS_PER_MS, &o, 1);
+    while (info_of(o).frames < 90)
+        sc_clock_sleep(SC_NS_PER_MS);
+    char *text = read_text(state, "parts/live.m3u8");
+    assert_int_equal(count_in(text, "#EXTINF:1.000000,"), 3);
+    assert_int_equal(count_in(text, "#EXT-X-PART:DURATION=0.360000,"), 3 * 2 + 1);
+    assert_int_equal(count_in(text, "#EXT-X-PART:DURATION=0.280000,"), 3);
+    assert_int_equal(count_in(text, ",INDEPENDENT=YES"), 4);
+    assert_non_null(strstr(text, "#EXT-X-PART-INF:PART-TARGET=0.378\n"));
+    assert_non_null(strstr(text, "#EXT-X-SERVER-CONTROL:PART-HOLD-BACK=1.756\n"));
+    const char *hint = strstr(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"live-");
+    assert_non_null(hint);
+    assert_non_null(strstr(hint, "-00003.1.m4s\"\n"));
+    assert_int_equal(assert_all_there(state, "parts", text), 1 + 3 + 10);
+    free(text);
+    char *same = clip_run("cd '%s/parts' && cat *-00001.?.m4s | cmp - *-00001.m4s && echo same",
+                          ((struct folder *)*state)->path);
+    assert_string_equal(same, "same\n");
+    free(same);
+    sc_live_output_finish(o);
+    wait_for(o, SC_OUTPUT_DONE);
+    sc_live_output_close(&o, 0);
+    text = read_text(state, "parts/live.m3u8");
+    assert_null(strstr(text, "#EXT-X-PRELOAD-HINT"));
+    assert_non_null(strstr(text, "#EXT-X-ENDLIST\n"));
+    free(text);
+    feed_close(&f);
+}
+
+static void push_until_killed(const char *path)
+{
+    struct feed f;
+    if (feed_open(&f, NULL, 25, true, NULL) < 0)
+        _exit(1);
+    struct sc_live_output_params params = params_for(path, &f);
+    sc_live_output *o = NULL;
+    if (sc_live_output_open(&o, &params, NULL) < 0)
+        _exit(1);
+    for (;;) {
+        feed_outputs(&f, 1, 0, &o, 1);
+        sc_clock_sleep(SC_NS_PER_MS);
+    }
+}
+
+static void a_killed_hls_names_what_is_there(void **state)
+{
+    for (int run = 0; run < 3; run++) {
+        char name[32], path[128];
+        int status;
+        snprintf(name, sizeof(name), "killed%d/live.m3u8", run);
+        folder_file(state, name, path);
+        pid_t child = fork();
+        if (!child)
+            push_until_killed(path);
+        while (access(path, R_OK) < 0)
+            sc_clock_sleep(SC_NS_PER_MS);
+        sc_clock_sleep((100 + run * 37) * SC_NS_PER_MS);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        char *text = read_text(state, name);
+        name[strlen("killed0")] = '\0';
+        assert_true(assert_all_there(state, name, text) >= 1 + 1 + 3);
+        free(text);
+        // It plays, to a player that does not wait for more.
+        struct track *tracks = calloc(2, sizeof(*tracks));
+        FILE *end = fopen(path, "a");
+        fputs("#EXT-X-ENDLIST\n", end);
+        fclose(end);
+        read_tracks(path, tracks);
+        assert_true(tracks[0].count >= 25 && tracks[0].count % 25 == 0);
+        free(tracks);
     }
 }
 
@@ -828,6 +935,8 @@ int main(void)
         cmocka_unit_test(repeated_times_do_no_harm),
         cmocka_unit_test(a_late_output_asks_for_a_keyframe),
         cmocka_unit_test(hls_keeps_a_window),
+        cmocka_unit_test(hls_has_parts_while_it_is_live),
+        cmocka_unit_test(a_killed_hls_names_what_is_there),
         cmocka_unit_test(hls_kept_whole_is_whole),
     };
     return cmocka_run_group_tests(tests, folder_open, folder_close);
