@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
 SANITIZE = --buildtype=debugoptimized -Dtests=enabled -Db_lundef=false
 
-.PHONY: all demo build test bench lint asan tsan fuzz install clean help
+.PHONY: all demo build test bench latency lint asan tsan fuzz install clean help
 all: build
 
 demo: ## install what is missing, build, make a clip, serve it (ARGS=--once: print and exit)
@@ -31,6 +31,11 @@ bench: ## compare with peers, write bench/results.json
 	@grep -q bench/ours $(BUILD)/build.ninja || meson setup --reconfigure $(BUILD) -Dbench=enabled
 	@$(MAKE) --no-print-directory build
 	bench/run.py --build $(BUILD) $(ARGS)
+
+latency: ## how old a picture is in a browser, by WebRTC (ARGS=--help)
+	@tools/setup build test
+	@$(MAKE) --no-print-directory build
+	node tests/latency/latency.mjs $(ARGS)
 
 lint: ## formatting, static analysis, layers
 	@tools/setup build lint

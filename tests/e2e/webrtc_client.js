@@ -1,0 +1,105 @@
+// Runs in a page: a WHEP viewer and a WHIP publisher, as plain as they can be.
+{
+    const gone = new Map(); // name -> peer connection and what belongs to it
+    const own = (name) => gone.get(name);
+
+    const post = async (url, pc, token) => {
+        await pc.setLocalDescription(await pc.createOffer());
+        const headers = { 'Content-Type': 'application/json' };
+        if (token) headers.Authorization = `Bearer ${token}`;
+        const response = await fetch(url, { method: 'POST', headers, body: pc.localDescription.sdp });
+        const text = await response.text();
+        if (response.status !== 201) return { status: response.status, text };
+        await pc.setRemoteDescription({ type: 'answer', sdp: text });
+        return { status: 201, session: new URL(response.headers.get('Location'), url).href, etag: response.headers.get('ETag') };
+    };
+
+    // Resolves with the first picture: {status, ms, width, height}.
+    window.join = async (name, url, { codec, wait = 10000 } = {}) => {
+        const begun = performance.now(), pc = new RTCPeerConnection();
+        const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
+        if (codec) {
+            const all = RTCRtpReceiver.getCapabilities('video').codecs;
+            transceiver.setCodecPreferences(all.filter((c) => c.mimeType === `video/${codec}` || c.mimeType === 'video/rtx'));
+        }
+        const channel = pc.createDataChannel('saccade', { ordered: false, maxRetransmits: 0 });
+        const viewer = { pc, messages: new Map(), frames: [], states: [] };
+        gone.set(name, viewer);
+        channel.onmessage = ({ data }) => { const message = JSON.parse(data); viewer.messages.set(message.rtp, message); };
+        pc.onconnectionstatechange = () => viewer.states.push(pc.connectionState);
+        const track = new Promise((done) => { pc.ontrack = (event) => done(event.track); });
+        Object.assign(viewer, await post(url, pc));
+        if (viewer.status !== 201) return { status: viewer.status, text: viewer.text };
+        const video = viewer.video = Object.assign(document.createElement('video'),
+            { muted: true, autoplay: true, playsInline: true, srcObject: new MediaStream([await track]) });
+        document.body.append(video);
+        const first = await new Promise((done) => {
+            const timer = setTimeout(() => done(null), wait);
+            const look = (now, frame) => {
+                clearTimeout(timer);
+                viewer.frames.push({ rtp: frame.rtpTimestamp, at: performance.now() });
+                done(true);
+                video.requestVideoFrameCallback(look);
+            };
+            video.requestVideoFrameCallback(look);
+        });
+        return { status: 201, playing: Boolean(first), ms: performance.now() - begun, width: video.videoWidth, height: video.videoHeight,
+            state: pc.connectionState };
+    };
+
+    // What was seen so far: how many pictures, how many of them have a message, the longest pause.
+    window.seen = (name) => {
+        const { frames, messages, pc, states, video } = own(name);
+        const gaps = frames.slice(1).map((frame, i) => frame.at - frames[i].at);
+        const matched = frames.filter((frame) => messages.has(frame.rtp)).length;
+        return { frames: frames.length, matched, messages: messages.size, longest: Math.max(0, ...gaps), state: pc.connectionState, states,
+            width: video?.videoWidth, last: [...messages.values()].at(-1), ended: video?.srcObject.getTracks().every((t) => t.readyState === 'ended') };
+    };
+
+    window.stats = async (name) => {
+        const all = [...(await own(name).pc.getStats()).values()];
+        const video = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'video');
+        const codec = all.find((s) => s.id === video?.codecId);
+        return { codec: codec?.mimeType, decoded: video?.framesDecoded, nacks: video?.nackCount, plis: video?.pliCount };
+    };
+
+    window.leave = async (name, polite = true) => {
+        const viewer = own(name);
+        gone.delete(name);
+        viewer.video?.remove();
+        const status = polite && viewer.session ? (await fetch(viewer.session, { method: 'DELETE' })).status : null;
+        viewer.pc.close();
+        return status;
+    };
+
+    // A camera made of a canvas: a clock that runs.
+    window.publish = async (name, url, { codec, width = 320, height = 180 } = {}) => {
+        const canvas = Object.assign(document.createElement('canvas'), { width, height });
+        const context = canvas.getContext('2d');
+        let n = 0;
+        const timer = setInterval(() => {
+            context.fillStyle = n % 20 < 10 ? '#a03020' : '#2030a0';
+            context.fillRect(0, 0, width, height);
+            context.fillStyle = '#fff';
+            context.font = '40px sans-serif';
+            context.fillText(String(n++), 20, 100);
+        }, 40);
+        document.body.append(canvas);
+        const pc = new RTCPeerConnection();
+        const stream = canvas.captureStream(25);
+        const transceiver = pc.addTransceiver(stream.getVideoTracks()[0], { direction: 'sendonly', streams: [stream] });
+        if (codec) {
+            const all = RTCRtpSender.getCapabilities('video').codecs;
+            transceiver.setCodecPreferences(all.filter((c) => c.mimeType === `video/${codec}` || c.mimeType === 'video/rtx'));
+        }
+        const publisher = { pc, timer, messages: new Map(), frames: [], states: [] };
+        gone.set(name, publisher);
+        pc.onconnectionstatechange = () => publisher.states.push(pc.connectionState);
+        Object.assign(publisher, await post(url, pc));
+        return { status: publisher.status, text: publisher.text };
+    };
+    window.unpublish = async (name) => {
+        clearInterval(own(name).timer);
+        return window.leave(name);
+    };
+}

@@ -1,0 +1,57 @@
+// How old a picture is when a browser shows it: from a clock drawn into the decoded picture, before detection,
+// to the pixels that Chromium has, by WebRTC on this machine. `make latency`, and `make bench`.
+//
+//   node tests/latency/latency.mjs [--seconds 10] [--warm-up 3] [--size 1280x720] [--model NAME|none] [--json]
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { launch } from '../e2e/browser.mjs';
+import { startServer } from '../e2e/server.mjs';
+
+const { values } = parseArgs({ options: {
+    seconds: { type: 'string', default: '10' }, 'warm-up': { type: 'string', default: '3' },
+    size: { type: 'string', default: '1280x720' }, rate: { type: 'string', default: '30' },
+    model: { type: 'string', default: '' }, rungs: { type: 'string', default: '720:2.5M' },
+    json: { type: 'boolean' } } });
+
+async function startStream(server) {
+    const spec = { id: 'clock', input: `testsrc:size=${values.size},rate=${values.rate}`, realtime: true, clock: true, delay: 0.1 };
+    if (values.model !== 'none') Object.assign(spec, { model: values.model, track: true });
+    let made;
+    for (let i = 0; i < 100; i++) { // the model may still be loading
+        made = await fetch(`${server.url}/api/v1/streams`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(spec) });
+        if (made.status !== 503) break;
+        await new Promise((done) => { setTimeout(done, 200); });
+    }
+    if (made.status !== 201) throw new Error(`POST /api/v1/streams: ${made.status} ${await made.text()}`);
+}
+
+function print(figures) {
+    const ms = (value) => value === null ? '-' : `${value.toFixed(1)} ms`;
+    console.log(`${figures.size}, ${figures.fps.toFixed(1)} pictures a second, ${figures.frames} looked at, ${figures.bad} unreadable`);
+    console.log(`clock to pixels   p50 ${ms(figures.p50)}   p95 ${ms(figures.p95)}   p99 ${ms(figures.p99)}   most ${ms(figures.max)}`);
+    console.log(`join ${ms(figures.join_ms)}   longest gap ${ms(figures.longest_gap)}   freezes ${figures.freezes}   ` +
+        `grows by ${figures.slope_ms_per_min.toFixed(1)} ms a minute`);
+    console.log(`in the browser: jitter buffer ${ms(figures.jitter_buffer_ms)}, decoder ${ms(figures.decode_ms)}; ${figures.nacks} NACKs, ${figures.plis} PLIs`);
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'saccade-latency-'));
+const server = await startServer(folder, '--webrtc-rungs', values.rungs);
+const browser = await launch();
+try {
+    await startStream(server);
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/health`);
+    await page.addScriptTag({ content: await readFile(new URL('watcher.js', import.meta.url), 'utf8') });
+    const figures = await page.evaluate(([url, options]) => window.watch(url, options),
+        [`${server.url}/api/v1/streams/clock/whep`, { seconds: Number(values.seconds), warmUp: Number(values['warm-up']) }]);
+    const stats = await (await fetch(`${server.url}/api/v1/streams/clock`)).json();
+    console.log(await page.evaluate(() => window.SDP[1])); figures.server = { detect_fps: stats.detect_fps, detect_p50_ms: stats.detect_p50_ms, latency_p50_ms: stats.latency_p50_ms };
+    if (values.json) console.log(JSON.stringify(figures));
+    else print(figures);
+} finally {
+    await browser.close();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+}
