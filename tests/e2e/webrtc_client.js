@@ -5,7 +5,7 @@
 
     const post = async (url, pc, token) => {
         await pc.setLocalDescription(await pc.createOffer());
-        const headers = { 'Content-Type': 'application/json' };
+        const headers = { 'Content-Type': 'application/sdp' };
         if (token) headers.Authorization = `Bearer ${token}`;
         const response = await fetch(url, { method: 'POST', headers, body: pc.localDescription.sdp });
         const text = await response.text();

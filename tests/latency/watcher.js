@@ -26,7 +26,7 @@
         pc.createDataChannel('saccade', { ordered: false, maxRetransmits: 0 });
         const media = new Promise((done) => { pc.ontrack = (event) => done(new MediaStream([event.track])); });
         await pc.setLocalDescription(await pc.createOffer());
-        const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: pc.localDescription.sdp });
+        const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
         if (answer.status !== 201) throw new Error(`WHEP: ${answer.status} ${await answer.text()}`);
         const sdp = await answer.text(); window.SDP = [pc.localDescription.sdp, sdp]; await pc.setRemoteDescription({ type: 'answer', sdp });
         return { pc, session: new URL(answer.headers.get('Location'), url).href, stream: await media };
