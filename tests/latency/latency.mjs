@@ -47,7 +47,7 @@ try {
     const figures = await page.evaluate(([url, options]) => window.watch(url, options),
         [`${server.url}/api/v1/streams/clock/whep`, { seconds: Number(values.seconds), warmUp: Number(values['warm-up']) }]);
     const stats = await (await fetch(`${server.url}/api/v1/streams/clock`)).json();
-    console.log(await page.evaluate(() => window.SDP[1])); figures.server = { detect_fps: stats.detect_fps, detect_p50_ms: stats.detect_p50_ms, latency_p50_ms: stats.latency_p50_ms };
+    figures.server = { detect_fps: stats.detect_fps, detect_p50_ms: stats.detect_p50_ms, latency_p50_ms: stats.latency_p50_ms };
     if (values.json) console.log(JSON.stringify(figures));
     else print(figures);
 } finally {

@@ -28,7 +28,7 @@
         await pc.setLocalDescription(await pc.createOffer());
         const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
         if (answer.status !== 201) throw new Error(`WHEP: ${answer.status} ${await answer.text()}`);
-        const sdp = await answer.text(); window.SDP = [pc.localDescription.sdp, sdp]; await pc.setRemoteDescription({ type: 'answer', sdp });
+        await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
         return { pc, session: new URL(answer.headers.get('Location'), url).href, stream: await media };
     };
 
