@@ -126,8 +126,6 @@ static GstBusSyncReply take_message(GstBus *bus, GstMessage *message, gpointer a
         sc_rtc_peer_become(arg, SC_RTC_GONE, error ? error->message : "GStreamer failed");
         g_clear_error(&error);
     }
-    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_LATENCY)
-        atomic_store(&((sc_rtc_peer *)arg)->latency_changed, true);
     gst_message_unref(message);
     return GST_BUS_DROP;
 }
@@ -281,6 +279,7 @@ void sc_rtc_peer_demolish(sc_rtc_peer *peer)
     g_clear_object(&peer->transport);
     g_clear_object(&peer->transceiver);
     gst_clear_object(&peer->rtx);
+    gst_clear_object(&peer->output);
     for (size_t i = 0; i < SC_COUNT(peer->inputs); i++)
         gst_clear_object(&peer->inputs[i]);
     gst_clear_object(&peer->pipeline);

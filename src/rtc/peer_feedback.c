@@ -90,9 +90,14 @@ static GstPadProbeReturn take_rtcp(GstPad *pad, GstPadProbeInfo *info, gpointer 
     return GST_PAD_PROBE_OK;
 }
 
-static void take_pad(GstElement *rtpbin, GstPad *pad, gpointer peer)
+static void take_pad(GstElement *rtpbin, GstPad *pad, gpointer arg)
 {
     (void)rtpbin;
+    sc_rtc_peer *peer = arg;
+    pthread_mutex_lock(&peer->lock);
+    if (!peer->output && g_str_has_prefix(GST_PAD_NAME(pad), "send_rtp_src_"))
+        peer->output = gst_object_ref(pad);
+    pthread_mutex_unlock(&peer->lock);
     if (g_str_has_prefix(GST_PAD_NAME(pad), "recv_rtcp_sink_"))
         gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, take_rtcp, peer, NULL);
 }

@@ -72,7 +72,6 @@ struct sc_rtc_peer {
     int association; // SCTP's, of all in the process
 
     atomic_int refs;
-    atomic_bool latency_changed;  // the pipeline wants it distributed anew
     atomic_int_fast64_t heard_ns; // the last RTCP, or RTP of a publisher
 
     struct sc_rtc_peer *next; // under rtc->lock
@@ -95,6 +94,7 @@ struct sc_rtc_peer {
     struct sc_rtc_peer_stats counts; // the rest is filled in when asked
     struct sc_rtc_channel channels[SC_RTC_CHANNELS];
     int channel_count;
+    GstPad *output;  // of rtpbin, until it was told its latency; owned
     GstElement *rtx; // sends again; owned
     GstPad
         *inputs[2]; // of webrtcbin, by enum sc_rtc_kind: where keyframes are asked for; owned

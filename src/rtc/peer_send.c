@@ -85,6 +85,20 @@ int sc_rtc_peer_add_sources(sc_rtc_peer *peer, const struct sc_rtc_peer_params *
 
 // --- packets leave ------------------------------------------------------------------------------
 
+// Without it rtpsession knows no times for its sender reports. Pipelines have a way to distribute it, which hangs
+// when one is taken down meanwhile.
+static void tell_latency(sc_rtc_peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    GstPad *output = peer->output;
+    peer->output = NULL;
+    pthread_mutex_unlock(&peer->lock);
+    if (!output)
+        return;
+    gst_pad_send_event(output, gst_event_new_latency(0));
+    gst_object_unref(output);
+}
+
 // A packet's due time travels in its buffer's offset, which nothing else uses; the last of a picture has its bytes
 // in the offset's end.
 static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gpointer arg)
@@ -92,10 +106,7 @@ static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gp
     (void)pad;
     sc_rtc_peer *peer = arg;
     GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
-    // Without it rtpsession knows no times for its sender reports. Not where the message comes from: locks are
-    // held there.
-    if (atomic_exchange(&peer->latency_changed, false))
-        gst_bin_recalculate_latency(GST_BIN(peer->pipeline));
+    tell_latency(peer);
     int64_t due = (int64_t)GST_BUFFER_OFFSET(buffer), now = sc_clock_now();
     pthread_mutex_lock(&peer->lock);
     while (!peer->closed && due - now > SLACK_NS) {
