@@ -144,6 +144,9 @@ static void note_bitrate(struct stage *s, int64_t bitrate)
     pthread_mutex_unlock(&s->params.rung->lock);
 }
 
+// Presets by what a picture costs: at 720p superfast takes two thirds longer than ultrafast for the same
+// bits, and gains 0.3 dB.
+//
 // One thread, in the step itself: libavcodec's own would add a picture's delay or, in H.264, cut pictures into
 // slices, which cost bits and bring nothing where a picture takes a few milliseconds. Other rungs and other
 // stages use the other cores.
@@ -165,13 +168,14 @@ static int open_encoder(struct stage *s, const AVFrame *like, sc_err *err)
         .live = true,
         .narrow = true,
     };
+    bool large = s->width * s->height > 640 * 360;
     if (h264) {
-        params.preset = "superfast";
+        params.preset = large ? "ultrafast" : "superfast";
         params.profile = "baseline"; // x264's is the constrained one
         params.level = level_of(s->width, s->height, fps);
         params.buffer_ms = 120;
     } else {
-        params.preset = s->width * s->height > 640 * 360 ? "-10" : "-6";
+        params.preset = large ? "-8" : "-6";
         params.buffer_ms = 300;
     }
     int ret = sc_encoder_open(&s->encoder, &params, err);

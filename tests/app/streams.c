@@ -65,6 +65,7 @@ static int teardown(void **state)
 
 static void begin(struct rig *rig)
 {
+    static const struct sc_live_rung rungs[] = {{.bitrate = 500000}, {.codec = SC_LIVE_VP8}};
     assert_int_equal(sc_streams_open(&rig->streams,
                                      &(struct sc_streams_params){.settings = &rig->settings,
                                                                  .ops = &fake_live_ops,
@@ -74,6 +75,8 @@ static void begin(struct rig *rig)
                                                                  .models = rig->models,
                                                                  .videos = rig->fx->videos,
                                                                  .threads = 1,
+                                                                 .rungs = rungs,
+                                                                 .rung_count = 2,
                                                                  .pause_ns = 2000000,
                                                                  .flush_ns = 50000000},
                                      NULL),
@@ -593,6 +596,64 @@ static void viewers_see_and_end(void **state)
     end_clean(rig);
 }
 
+// --- taps ---------------------------------------------------------------------------------
+
+static void sip(void *arg, const struct sc_live_sample *sample)
+{
+    struct seen *seen = arg;
+    atomic_fetch_add(sample ? &seen->pictures : &seen->ends, 1);
+}
+
+static void taps_outlive_runs(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen[3] = {0};
+    sc_live_tap *taps[3];
+    struct sc_live_rung_figures figures[4];
+    sc_err err = {0};
+    begin(rig);
+    const struct sc_live_ops *ops = sc_streams_ops(rig->streams);
+    fake_lives.opened = 0;
+    add_good(rig, "{'input':'testsrc:','id':'a','restart':'always'}");
+    assert_int_equal(fake_live_at("a")->params.rungs[1].codec, SC_LIVE_VP8);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sc_streams_tap(rig->streams, "a", i, &taps[i], sip, &seen[i], &err),
+                         0);
+    assert_int_equal(sc_streams_tap(rig->streams, "a", 2, &taps[2], sip, &seen[2], &err),
+                     SC_EARG);
+    assert_null(taps[2]);
+    fake_live_sample("a", 1, &(struct sc_live_sample){.n = 7});
+    assert_int_equal(sc_streams_get_rungs(rig->streams, "a", figures, 4), 2);
+    assert_int_equal(figures[0].taps, 1);
+    assert_int_equal(figures[0].bitrate, 500000);
+    fake_live_end("a", SC_EIO, "gone");
+    await_opened(2);
+    await_state(rig, "a", SC_STREAMS_RUNNING, NULL);
+    // The run has been closed; its taps have not, and another has begun.
+    assert_int_equal(sc_streams_tap(rig->streams, "a", 1, &taps[2], sip, &seen[2], &err), 0);
+    fake_live_sample("a", 1, &(struct sc_live_sample){.n = 8});
+    assert_int_equal(seen[0].pictures, 0);
+    assert_int_equal(seen[1].pictures, 1);
+    assert_int_equal(seen[2].pictures, 1);
+    assert_int_equal(seen[0].ends + seen[1].ends, 2);
+    assert_int_equal(sc_streams_delete(rig->streams, "a"), 0);
+    assert_int_equal(seen[2].ends, 1);
+    for (int i = 0; i < 3; i++)
+        ops->untap(&taps[i]);
+    assert_int_equal(fake_lives.taps, 0);
+    add_good(rig, "{'input':'testsrc:','id':'a','restart':'never'}");
+    fake_live_end("a", SC_EIO, "gone");
+    await_state(rig, "a", SC_STREAMS_FAILED, NULL);
+    err = (sc_err){0};
+    assert_int_equal(sc_streams_tap(rig->streams, "a", 0, &taps[0], sip, NULL, &err),
+                     SC_EAGAIN);
+    assert_non_null(strstr(err.text, "failed"));
+    assert_int_equal(sc_streams_get_rungs(rig->streams, "a", figures, 4), SC_EAGAIN);
+    assert_int_equal(sc_streams_tap(rig->streams, "b", 0, &taps[0], sip, NULL, &err),
+                     SC_ENOTFOUND);
+    end_clean(rig);
+}
+
 static void figures_add_up(void **state)
 {
     struct rig *rig = *state;
@@ -632,6 +693,7 @@ int main(void)
         cmocka_unit_test(stored_videos_are_inputs),
         cmocka_unit_test(models_are_kept_and_waited_for),
         cmocka_unit_test(viewers_see_and_end),
+        cmocka_unit_test(taps_outlive_runs),
         cmocka_unit_test(figures_add_up),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -371,6 +371,7 @@ static void nonsense_is_refused(void **state)
         {{.preset = "warp"}, SC_EUNSUPPORTED, "codec"}, // x264 looks at both when it opens
         {{.profile = "thin"}, SC_EUNSUPPORTED, "codec"},
         {{.codec = "vp8", .profile = "high"}, SC_EARG, "profile"},
+        {{.codec = "vp8", .preset = "warp"}, SC_EARG, "preset"},
         {{.bitrate = -1}, SC_EARG, "bitrate"},
         {{.bitrate = 2000, .max_bitrate = 1000}, SC_EARG, "bitrate"},
         {{.width = 100000}, SC_EARG, "width"},
@@ -384,6 +385,74 @@ static void nonsense_is_refused(void **state)
         assert_string_equal(err.field, cases[i].field);
         assert_null(e);
     }
+}
+
+// In place of a gop of its own choice: a cut makes no keyframe, a wish does.
+static void steady_ones_keep_to_wishes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"libx264", "libvpx"};
+    for (size_t i = 0; i < SC_COUNT(names); i++) {
+        AVFrame *white = white_picture(320, 180);
+        sc_encoder *e = open_encoder(f, (struct sc_encoder_params){.codec = names[i],
+                                                                   .live = true,
+                                                                   .steady = true,
+                                                                   .bitrate = 500000,
+                                                                   .gop = 300});
+        for (int n = 0; n < 40; n++) {
+            if (n == 30)
+                sc_encoder_want_key(e);
+            sc_packet *packet =
+                encode_one(e, n / 8 % 2 ? white : next_picture(f), n * FRAME_NS);
+            assert_int_equal(packet->key, n == 0 || n == 30);
+            sc_packet_unref(&packet);
+        }
+        sc_encoder_close(&e);
+        av_frame_free(&white);
+    }
+}
+
+// Full range becomes limited where players know nothing else.
+static void narrow_ones_leave_full_range(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"libx264", "libvpx"};
+    for (size_t i = 0; i < 2 * SC_COUNT(names); i++) {
+        AVFrame *white = white_picture(320, 180);
+        white->format = i % 2 ? AV_PIX_FMT_YUVJ422P : AV_PIX_FMT_YUV422P;
+        white->color_range = AVCOL_RANGE_JPEG;
+        memset(white->data[0], 255, (size_t)white->linesize[0] * 180);
+        sc_encoder *e = open_encoder(f, (struct sc_encoder_params){.codec = names[i / 2],
+                                                                   .like = white,
+                                                                   .live = true,
+                                                                   .narrow = true,
+                                                                   .bitrate = 500000});
+        sc_packet *packet = encode_one(e, white, 0);
+        AVFrame *frame = decode(e, packet);
+        assert_luma(frame, 160, 90, 235);
+        assert_int_not_equal(frame->color_range, AVCOL_RANGE_JPEG);
+        av_frame_free(&frame);
+        av_frame_free(&white);
+        sc_packet_unref(&packet);
+        sc_encoder_close(&e);
+    }
+}
+
+// What speeds an encoder is its preset, whatever it calls it; the level is the one asked for.
+static void presets_and_levels(void **state)
+{
+    struct fixture *f = *state;
+    sc_encoder *e = open_encoder(
+        f, (struct sc_encoder_params){.codec = "vp8", .preset = "-8", .live = true});
+    sc_encoder_close(&e);
+    e = open_encoder(f, (struct sc_encoder_params){
+                            .profile = "baseline", .level = 31, .live = true, .in_band = true});
+    sc_packet *packet = encode_one(e, next_picture(f), 0);
+    static const uint8_t sps[] = {66, 0xc0, 31}; // constrained baseline 3.1
+    assert_int_equal(packet->av->data[4] & 31, 7);
+    assert_memory_equal(packet->av->data + 5, sps, sizeof(sps));
+    sc_packet_unref(&packet);
+    sc_encoder_close(&e);
 }
 
 // x265 forgets what it takes for its zones when it opens.
@@ -408,6 +477,9 @@ int main(void)
         cmocka_unit_test(sizes_are_chosen),
         cmocka_unit_test(bitrate_follows),
         cmocka_unit_test(other_codecs_work),
+        cmocka_unit_test(steady_ones_keep_to_wishes),
+        cmocka_unit_test(narrow_ones_leave_full_range),
+        cmocka_unit_test(presets_and_levels),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

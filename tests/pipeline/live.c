@@ -2,6 +2,7 @@
 #include "pipeline/live.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,9 @@ static void test_bad_parameters(void **state)
         {{.input.url = SMALL, .outputs = {"x.mp4"}, .height = -2}, "height"},
         {{.input.url = SMALL, .outputs = {"x.mp4"}, .fps = -1}, "fps"},
         {{.input.url = SMALL, .outputs = {"x.mp4"}, .bitrate = 3}, "bitrate"},
+        {{.input.url = SMALL, .rung_count = 5}, "rungs"},
+        {{.input.url = SMALL, .rung_count = 1, .rungs = {{.width = 31}}}, "rungs"},
+        {{.input.url = SMALL, .rung_count = 1, .rungs = {{.bitrate = 5}}}, "rungs"},
         {{.input.url = SMALL, .outputs = {"x.mp4"}, .track = true}, "track"},
         {{.input.url = SMALL, .outputs = {"x.mp4"}, .camera.on = true}, "camera"},
         {{.input.url = SMALL,
@@ -383,6 +387,97 @@ static void test_viewers_share_pictures(void **state)
     sc_live_close(&live);
 }
 
+// --- taps -------------------------------------------------------------------------------------
+
+struct mouth {
+    pthread_mutex_t lock;
+    // Under lock.
+    int samples, keys, ends, boxes, wrong;
+    int width, height, source_width, source_height;
+    double shape; // of the last box that is whole
+};
+
+static void check_boxes(struct mouth *mouth, const struct sc_live_sample *sample)
+{
+    const sc_detections *found = sample->found;
+    for (int i = 0; found && i < found->count; i++) {
+        const struct sc_detection *d = &found->items[i];
+        mouth->wrong += d->x1 < 0 || d->y1 < 0 || d->x1 >= d->x2 || d->y1 >= d->y2 ||
+                        d->x2 > (float)sample->source_width + 0.01F ||
+                        d->y2 > (float)sample->source_height + 0.01F;
+        if (d->x1 > 1 && d->x2 < (float)sample->source_width - 1)
+            mouth->shape = (double)(d->x2 - d->x1) / (double)(d->y2 - d->y1);
+        mouth->boxes++;
+    }
+}
+
+static void swallow(void *arg, const struct sc_live_sample *sample)
+{
+    struct mouth *mouth = arg;
+    pthread_mutex_lock(&mouth->lock);
+    if (sample) {
+        mouth->wrong += !mouth->samples && !sample->packet->key;
+        mouth->wrong += sample->packet->pts_ns != sample->pts_ns ||
+                        sample->arrival_ns > sample->encoded_ns || !sample->model;
+        mouth->samples++;
+        mouth->keys += sample->packet->key;
+        mouth->width = sample->width;
+        mouth->height = sample->height;
+        mouth->source_width = sample->source_width;
+        mouth->source_height = sample->source_height;
+        check_boxes(mouth, sample);
+    } else {
+        mouth->ends++;
+    }
+    pthread_mutex_unlock(&mouth->lock);
+}
+
+// Nothing but rungs: pictures are made and counted, and found things are where they are seen.
+static void test_rungs_alone(void **state)
+{
+    (void)state;
+    struct script script = {0};
+    sc_err err = {0};
+    struct sc_live_status status;
+    struct sc_live_rung_figures figures;
+    struct mouth mouths[2] = {{.lock = PTHREAD_MUTEX_INITIALIZER},
+                              {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    sc_live_tap *taps[2], *none;
+    sc_live *live = NULL;
+    struct sc_live_params params = {
+        .input.url = SMALL ",duration=2",
+        .model = model_of(&script),
+        .rungs = {{.bitrate = 300000}, {.codec = SC_LIVE_VP8, .height = 54, .fps = 5}},
+        .rung_count = 2};
+    assert_int_equal(sc_live_camera_parse(&params.camera, "follow=thing,aspect=4:3", &err),
+                     SC_OK);
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sc_live_tap_open(live, i, &taps[i], swallow, &mouths[i], &err), SC_OK);
+    assert_int_equal(sc_live_tap_open(live, 2, &none, swallow, NULL, &err), SC_EARG);
+    assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    sc_live_get_status(live, &status);
+    assert_true(status.encoded > 20 && status.out_width == 144 && status.out_height == 108);
+    assert_int_equal(sc_live_rung_get(live, 0, &figures), SC_OK);
+    assert_int_equal(figures.taps, 1);
+    assert_int_equal(figures.pictures, mouths[0].samples);
+    assert_int_equal(sc_live_rung_get(live, -1, &figures), SC_EARG);
+    sc_live_close(&live);
+    assert_true(mouths[0].samples > 20 && mouths[1].samples >= 5 && mouths[1].samples <= 11);
+    assert_int_equal(mouths[1].width, 72);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mouths[i].ends, 1);
+        assert_int_equal(mouths[i].wrong, 0);
+        assert_int_equal(mouths[i].source_width,
+                         144); // what the camera shows, before it is scaled
+        assert_int_equal(mouths[i].source_height, 108);
+        assert_true(mouths[i].boxes > 0);
+        assert_true(fabs(mouths[i].shape - 1) < 0.1); // as square as what was found
+        sc_live_tap_close(&taps[i]);                  // after its stream
+    }
+    sc_batcher_close(&params.model.batcher);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -414,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_camera_text),
         cmocka_unit_test(test_closed_at_any_time),
         cmocka_unit_test(test_viewers_share_pictures),
+        cmocka_unit_test(test_rungs_alone),
     };
     return cmocka_run_group_tests_name("pipeline/live", tests, make_folder, remove_folder);
 }
