@@ -272,14 +272,14 @@ static void serve_until_stopped(struct demo *demo)
     sc_cancel *cancel = sc_cli_cancel();
     struct pollfd pfd = {.fd = sc_cancel_fd(cancel), .events = POLLIN};
     const char *url = sc_http_url(demo->http);
-    printf("listening on %s\n\n"
-           "  %s/#/v/" DEMO_ID "?model=%s    the page: scrub, upload\n"
-           "  %s/docs        the API\n"
-           "  curl -o frame.jpg '%s/api/v1/videos/" DEMO_ID "/frame?t=5.2'\n",
-           url, url, demo->model, url, url);
+    printf("listening on %s\n\n", url);
     if (demo->live)
-        printf("  %s/api/v1/streams/" SC_DEMO_STREAM "/stream.mjpeg    the live stream\n", url);
-    printf("\nCtrl-C ends it.\n");
+        printf("  %s/#/live/" SC_DEMO_STREAM "    the match, live, with boxes\n", url);
+    printf("  %s/#/v/" DEMO_ID "?model=%s    the page: scrub, upload\n"
+           "  %s/docs        the API\n"
+           "  curl -o frame.jpg '%s/api/v1/videos/" DEMO_ID "/frame?t=5.2'\n\n"
+           "Ctrl-C ends it.\n",
+           url, demo->model, url, url);
     fflush(stdout);
     while (!sc_cancel_requested(cancel))
         poll(&pfd, 1, -1);

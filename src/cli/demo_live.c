@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/pool.h"
 #include "cli/command.h"
 
-#define FPS      15 // leaves half of a small machine to whoever tries the page
+#define FPS      15 // on small machines: leaves half of them to whoever tries the page
 #define PICTURES 30 // to wait for
 #define WAIT_NS  (20 * SC_NS_PER_S)
 #define STREAMS  "/api/v1/streams"
@@ -15,11 +16,10 @@
 static int post(const struct sc_demo_live *live, struct sc_reply *reply, sc_err *err)
 {
     sc_str spec = {0};
-    sc_str_addf(
-        &spec,
-        "{\"id\":\"" SC_DEMO_STREAM "\",\"input\":\"video:%s\",\"loop\":true,"
-        "\"realtime\":true,\"fps\":%d,\"model\":\"%s\",\"track\":true,\"overlay\":true}",
-        live->video, FPS, live->model);
+    sc_str_addf(&spec,
+                "{\"id\":\"" SC_DEMO_STREAM "\",\"input\":\"video:%s\",\"loop\":true,"
+                "\"realtime\":true,\"fps\":%d,\"model\":\"%s\",\"track\":true}",
+                live->video, sc_cpu_count() < 4 ? FPS : 0, live->model);
     int ret = sc_client_post_json(live->client, STREAMS, spec.s, reply, err);
     sc_str_release(&spec);
     return ret;

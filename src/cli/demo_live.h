@@ -1,4 +1,4 @@
-// The demo's last part: the clip as a live stream, with what a model finds drawn on it.
+// The demo's last part: the clip as a live stream, with what a model finds in it.
 #pragma once
 
 #include "cli/client.h"
