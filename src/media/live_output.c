@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "media/live_output_internal.h"
-#include "media/sound_aac.h"
+#include "media/sound_coder.h"
 
 #define MAX_CUES  256
 #define LEAVE_NS  (2 * SC_NS_PER_S)  // for a thread to end once it was interrupted
@@ -33,7 +33,7 @@ struct sc_live_output {
     struct sc_live_output_info info;
     int64_t retry_at; // while it waits
     // The thread's.
-    sc_sound_aac *aac; // makes sound fit; NULL = it does as it is
+    sc_sound_coder *aac; // makes sound fit; NULL = it does as it is
     unsigned attempts; // failures in a row
     uint64_t random;
     int64_t zero_ns;
@@ -48,7 +48,7 @@ static void destroy(sc_live_output *o)
 {
     struct sc_live_output_params *p = &o->params;
     sc_output_queue_release(&o->queue);
-    sc_sound_aac_close(&o->aac);
+    sc_sound_coder_close(&o->aac);
     for (int i = 0; i < o->cue_count; i++)
         free(o->cues[i].text);
     avcodec_parameters_free((AVCodecParameters **)&p->video);
@@ -84,10 +84,10 @@ static void fit_sound(sc_live_output *o, const char *name)
         return;
     }
     if (sc_output_holds(o->kind->sound, AV_CODEC_ID_AAC))
-        sc_sound_aac_open(&o->aac, sound);
+        sc_sound_coder_open(&o->aac, sound, SC_SOUND_AAC);
     avcodec_parameters_free((AVCodecParameters **)&o->params.sound);
     if (o->aac)
-        o->params.sound = copy_codec(sc_sound_aac_codec(o->aac));
+        o->params.sound = copy_codec(sc_sound_coder_codec(o->aac));
     snprintf(said, sizeof(o->info.sound),
              o->params.sound ? "aac, encoded from %s" : "none: %s does not fit there", name);
 }
@@ -391,10 +391,10 @@ static int write_as_aac(sc_live_output *o, void *sink, const sc_packet *packet, 
     sc_packet *made = NULL;
     int ret = SC_OK;
     if (packet)
-        ret = sc_sound_aac_put(o->aac, packet);
+        ret = sc_sound_coder_put(o->aac, packet);
     else
-        sc_sound_aac_finish(o->aac);
-    while (ret >= 0 && (ret = sc_sound_aac_get(o->aac, &made)) >= 0) {
+        sc_sound_coder_finish(o->aac);
+    while (ret >= 0 && (ret = sc_sound_coder_get(o->aac, &made)) >= 0) {
         ret = write_packet(o, sink, made, err);
         sc_packet_unref(&made);
     }

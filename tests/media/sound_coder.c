@@ -1,5 +1,5 @@
-// Sound that becomes AAC is still at its place in time.
-#include "media/sound_aac.h"
+// Sound that becomes AAC or Opus is still at its place in time.
+#include "media/sound_coder.h"
 
 #include <libavcodec/avcodec.h>
 
@@ -36,6 +36,7 @@ static sc_packet *make_chunk(int64_t pts_ns, bool loud)
 struct heard {
     AVCodecContext *decoder;
     AVFrame *frame;
+    int rate;
     int64_t last_pts;
     int count;
     int64_t begins[8]; // ns, where it becomes loud
@@ -54,19 +55,19 @@ static void listen_to(struct heard *h, const sc_packet *packet)
             bool loud = x[i] > 0.25F || x[i] < -0.25F;
             h->quiet = loud ? 0 : h->quiet + 1;
             if (loud && !h->loud && h->count < (int)SC_COUNT(h->begins))
-                h->begins[h->count++] = packet->pts_ns + i * SC_NS_PER_S / RATE;
-            h->loud = loud || (h->loud && h->quiet < RATE / 10);
+                h->begins[h->count++] = packet->pts_ns + i * SC_NS_PER_S / h->rate;
+            h->loud = loud || (h->loud && h->quiet < h->rate / 10);
         }
         av_frame_unref(h->frame);
     }
 }
 
-static void put_chunk(sc_sound_aac *aac, struct heard *h, int64_t pts_ns, bool loud)
+static void put_chunk(sc_sound_coder *aac, struct heard *h, int64_t pts_ns, bool loud)
 {
     sc_packet *packet = make_chunk(pts_ns, loud), *made = NULL;
-    assert_int_equal(sc_sound_aac_put(aac, packet), SC_OK);
+    assert_int_equal(sc_sound_coder_put(aac, packet), SC_OK);
     int ret;
-    while ((ret = sc_sound_aac_get(aac, &made)) == SC_OK) {
+    while ((ret = sc_sound_coder_get(aac, &made)) == SC_OK) {
         listen_to(h, made);
         sc_packet_unref(&made);
     }
@@ -81,23 +82,22 @@ static void assert_begins(const struct heard *h, int i, int64_t at_ns)
         fail_msg("sound %d of %d is %d us off", i, h->count, (int)(off / 1000));
 }
 
-static void sound_stays_where_it_was(void **state)
+static void check_kind(enum sc_sound_kind kind, enum AVCodecID id, int rate)
 {
-    (void)state;
-    sc_sound_aac *aac = NULL;
+    sc_sound_coder *coder = NULL;
     AVCodecParameters *from = make_codec(AV_CODEC_ID_PCM_S16LE, RATE, 1);
-    assert_int_equal(sc_sound_aac_open(&aac, from), SC_OK);
-    const AVCodecParameters *to = sc_sound_aac_codec(aac);
-    assert_int_equal(to->codec_id, AV_CODEC_ID_AAC);
-    assert_int_equal(to->sample_rate, RATE);
+    assert_int_equal(sc_sound_coder_open(&coder, from, kind), SC_OK);
+    const AVCodecParameters *to = sc_sound_coder_codec(coder);
+    assert_int_equal(to->codec_id, id);
+    assert_int_equal(to->sample_rate, rate);
     assert_true(to->extradata_size >= 2);
-    struct heard h = {.frame = av_frame_alloc(), .last_pts = INT64_MIN};
-    h.decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_AAC));
+    struct heard h = {.frame = av_frame_alloc(), .rate = rate, .last_pts = INT64_MIN};
+    h.decoder = avcodec_alloc_context3(avcodec_find_decoder(id));
     avcodec_parameters_to_context(h.decoder, to);
     assert_int_equal(avcodec_open2(h.decoder, NULL, NULL), 0);
     for (int n = 0; n < 150; n++) { // with a second missing from 1.5 s on, and some jitter
         int64_t at = ZERO + n * 20 * SC_NS_PER_MS + (n >= 75 ? SC_NS_PER_S : 0);
-        put_chunk(aac, &h, at + n % 3 * SC_NS_PER_MS,
+        put_chunk(coder, &h, at + n % 3 * SC_NS_PER_MS,
                   (n >= 50 && n < 60) || (n >= 100 && n < 110));
     }
     assert_int_equal(h.count, 2);
@@ -106,34 +106,41 @@ static void sound_stays_where_it_was(void **state)
     avcodec_free_context(&h.decoder);
     av_frame_free(&h.frame);
     avcodec_parameters_free(&from);
-    sc_sound_aac_close(&aac);
+    sc_sound_coder_close(&coder);
+}
+
+static void sound_stays_where_it_was(void **state)
+{
+    (void)state;
+    check_kind(SC_SOUND_AAC, AV_CODEC_ID_AAC, RATE);
+    check_kind(SC_SOUND_OPUS, AV_CODEC_ID_OPUS, 48000);
 }
 
 // At the end all that was put has come out, the last samples too.
 static void the_end_is_not_lost(void **state)
 {
     (void)state;
-    sc_sound_aac *aac = NULL;
+    sc_sound_coder *aac = NULL;
     sc_packet *made = NULL;
     AVCodecParameters *from = make_codec(AV_CODEC_ID_PCM_S16LE, RATE, 1);
-    assert_int_equal(sc_sound_aac_open(&aac, from), SC_OK);
+    assert_int_equal(sc_sound_coder_open(&aac, from, SC_SOUND_AAC), SC_OK);
     for (int n = 0; n < 7; n++) {
         sc_packet *packet = make_chunk(ZERO + n * 20 * SC_NS_PER_MS, false);
-        assert_int_equal(sc_sound_aac_put(aac, packet), SC_OK);
+        assert_int_equal(sc_sound_coder_put(aac, packet), SC_OK);
         sc_packet_unref(&packet);
     }
     int64_t end_ns = 0;
     int ret;
-    sc_sound_aac_finish(aac);
-    while ((ret = sc_sound_aac_get(aac, &made)) == SC_OK) {
+    sc_sound_coder_finish(aac);
+    while ((ret = sc_sound_coder_get(aac, &made)) == SC_OK) {
         end_ns = made->pts_ns + 1024 * SC_NS_PER_S / RATE;
         sc_packet_unref(&made);
     }
     assert_int_equal(ret, SC_EEOF);
     assert_true(end_ns >= ZERO + 7 * 20 * SC_NS_PER_MS);
-    assert_int_equal(sc_sound_aac_get(aac, &made), SC_EEOF);
+    assert_int_equal(sc_sound_coder_get(aac, &made), SC_EEOF);
     avcodec_parameters_free(&from);
-    sc_sound_aac_close(&aac);
+    sc_sound_coder_close(&aac);
 }
 
 static void what_cannot_be_done_is_refused(void **state)
@@ -147,9 +154,9 @@ static void what_cannot_be_done_is_refused(void **state)
                  {AV_CODEC_ID_PCM_S16LE, 0, 1},
                  {AV_CODEC_ID_PCM_S16LE, RATE, 12}};
     for (size_t i = 0; i < SC_COUNT(cases); i++) {
-        sc_sound_aac *aac = NULL;
+        sc_sound_coder *aac = NULL;
         AVCodecParameters *from = make_codec(cases[i].id, cases[i].rate, cases[i].channels);
-        assert_int_equal(sc_sound_aac_open(&aac, from), SC_EUNSUPPORTED);
+        assert_int_equal(sc_sound_coder_open(&aac, from, SC_SOUND_AAC), SC_EUNSUPPORTED);
         assert_null(aac);
         avcodec_parameters_free(&from);
     }
