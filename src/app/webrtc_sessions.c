@@ -107,18 +107,19 @@ static int refuse_state(const char *stream, const struct sc_streams_status *stat
 }
 
 // Waits a moment for one that has just been started.
-static int await_stream(sc_webrtc *webrtc, const char *stream, sc_err *err)
+static int await_stream(sc_webrtc *webrtc, const char *stream, bool *sound, sc_err *err)
 {
     int64_t until = sc_clock_now() + SC_WEBRTC_START_WAIT_NS;
     for (;;) {
         struct sc_streams_status status;
-        if (sc_streams_get(webrtc->streams, stream, false, &status))
+        if (sc_streams_get(webrtc->streams, stream, true, &status))
             return sc_fail_field(err, SC_ENOTFOUND, "id", "there is no stream %s", stream);
         bool late = sc_clock_now() >= until;
         enum sc_streams_state state = status.state;
         int ret = state == SC_STREAMS_RUNNING             ? SC_OK
                   : state == SC_STREAMS_STARTING && !late ? SC_EBUSY
                                                           : refuse_state(stream, &status, err);
+        *sound = status.has_live && status.live.sound;
         sc_streams_status_release(&status);
         if (ret != SC_EBUSY)
             return ret;
@@ -185,7 +186,7 @@ void sc_webrtc_session_free(struct sc_webrtc_session *session)
     free(session);
 }
 
-static int add_viewer(struct sc_webrtc_session *session, char **answer, sc_err *err)
+static int add_viewer(struct sc_webrtc_session *session, bool sound, char **answer, sc_err *err)
 {
     sc_webrtc *webrtc = session->webrtc;
     sc_rtc *rtc;
@@ -196,7 +197,7 @@ static int add_viewer(struct sc_webrtc_session *session, char **answer, sc_err *
     session->watched = watch_stream(webrtc, session->stream, rtc);
     pthread_mutex_unlock(&webrtc->lock);
     const struct sc_rtc_viewer_params params = {
-        .offer = session->offer, .on_gone = on_gone, .arg = session};
+        .offer = session->offer, .sound = sound, .on_gone = on_gone, .arg = session};
     ret = sc_rtc_hub_add(session->watched->hub, &session->viewer, answer, &params, err);
     if (ret < 0) {
         pthread_mutex_lock(&webrtc->lock);
@@ -223,13 +224,14 @@ int sc_webrtc_watch(sc_webrtc *webrtc, const char *stream, const char *offer, si
                     struct sc_webrtc_answer *answer, sc_err *err)
 {
     sc_rtc_offer *parsed = NULL;
+    bool sound = false;
     *answer = (struct sc_webrtc_answer){0};
     if (!webrtc->settings->on)
         return sc_fail_field(err, SC_EUNSUPPORTED, "webrtc",
                              "WebRTC is switched off (option webrtc)");
     int ret = sc_rtc_offer_parse(&parsed, offer, size, SC_RTC_WATCH, err);
     if (!ret)
-        ret = await_stream(webrtc, stream, err);
+        ret = await_stream(webrtc, stream, &sound, err);
     if (!ret)
         ret = sc_webrtc_take_place(webrtc, err);
     if (ret) {
@@ -237,7 +239,7 @@ int sc_webrtc_watch(sc_webrtc *webrtc, const char *stream, const char *offer, si
         return ret;
     }
     struct sc_webrtc_session *session = sc_webrtc_session_new(webrtc, stream, parsed);
-    ret = add_viewer(session, &answer->sdp, err);
+    ret = add_viewer(session, sound, &answer->sdp, err);
     if (ret) {
         sc_webrtc_leave_place(webrtc);
         sc_webrtc_session_free(session);

@@ -17,6 +17,7 @@
 #include "pipeline/stage_lines.h"
 #include "pipeline/stage_render.h"
 #include "pipeline/stage_rung.h"
+#include "pipeline/stage_sound.h"
 #include "pipeline/stage_track.h"
 
 // The end of the graph so far, to which the next stage is linked.
@@ -206,6 +207,17 @@ static int add_rung(struct sc_live *live, int number, struct tip tip, sc_err *er
     return ret < 0 ? ret : join(live, tip, stage, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
 }
 
+static int add_sound(struct sc_live *live, struct tip tip, sc_err *err)
+{
+    sc_stage *stage;
+    if (!live->params.rung_count || live->params.no_sound)
+        return SC_OK;
+    live->rungs[SC_LIVE_SOUND] = sc_rung_new();
+    int ret =
+        sc_stage_sound_add(live->graph, live->rungs[SC_LIVE_SOUND], live->log, &stage, err);
+    return ret < 0 ? ret : join(live, tip, stage, 0, SC_LINK_DROP_OLDEST, 64, 1 << 20, err);
+}
+
 static int add_encoder(struct sc_live *live, struct tip *tip, sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
@@ -279,6 +291,8 @@ static int build(struct sc_live *live, sc_err *err)
         ret = add_viewers(live, picture, err);
     for (int i = 0; ret >= 0 && i < live->params.rung_count; i++)
         ret = add_rung(live, i, picture, err);
+    if (ret >= 0)
+        ret = add_sound(live, sound, err);
     if (ret >= 0 && live->output_count)
         ret = add_encoder(live, &picture, err);
     for (int i = 0; ret >= 0 && i < live->output_count; i++)
@@ -321,8 +335,9 @@ static void on_end(void *arg, int ret, const sc_err *err)
     live->err = why;
     pthread_mutex_unlock(&live->lock);
     sc_viewers_end(&live->viewers);
-    for (int i = 0; i < live->params.rung_count; i++)
-        sc_rung_end(live->rungs[i]);
+    for (size_t i = 0; i < SC_COUNT(live->rungs); i++)
+        if (live->rungs[i])
+            sc_rung_end(live->rungs[i]);
     if (live->params.on_end)
         live->params.on_end(live->params.arg);
 }
@@ -394,7 +409,7 @@ void sc_live_close(sc_live **plive)
     for (int i = 0; i < live->text_count; i++)
         free(live->texts[i]);
     sc_viewers_release(&live->viewers);
-    for (int i = 0; i < SC_LIVE_RUNGS; i++)
+    for (size_t i = 0; i < SC_COUNT(live->rungs); i++)
         sc_rung_unref(&live->rungs[i]);
     sc_live_facts_release(&live->facts);
     sc_cancel_free(&live->stop);
@@ -417,7 +432,7 @@ int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
 
 static bool has_rung(const struct sc_live *live, int rung)
 {
-    return rung >= 0 && rung < live->params.rung_count;
+    return rung >= 0 && rung < (int)SC_COUNT(live->rungs) && live->rungs[rung];
 }
 
 int sc_live_tap_open(sc_live *live, int rung, sc_live_tap **ptap,

@@ -33,8 +33,9 @@
 
 typedef struct sc_batcher sc_batcher; // vision/batcher.h
 
-#define SC_LIVE_OUTPUTS     8 // at most
-#define SC_LIVE_RUNGS       4 // at most
+#define SC_LIVE_OUTPUTS     8             // at most
+#define SC_LIVE_RUNGS       4             // at most
+#define SC_LIVE_SOUND       SC_LIVE_RUNGS // in the place of a rung's number: the sound, as Opus
 
 #define SC_LIVE_BITRATE_MIN 10000 // bits a second
 #define SC_LIVE_BITRATE_MAX 1000000000
@@ -211,6 +212,9 @@ struct sc_live_sample {
     int64_t encoded_ns; // when it was encoded
 };
 
+// Where rungs are asked for there is SC_LIVE_SOUND too: Opus of 48 kHz, 20 ms a packet, on the clock of the
+// pictures; its samples have packet and times only. Nothing comes where the source has no sound.
+//
 // Each encoded picture of a rung. As sc_live_view(): take() runs on a thread of the stream, must not block
 // and calls nothing of the stream but sc_live_want_key() and sc_live_set_bitrate(); sample NULL: the
 // stream has ended, the last call; who comes after the end is told at once. The first picture that is given

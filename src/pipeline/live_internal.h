@@ -34,7 +34,7 @@ struct sc_live {
     struct sc_live_facts facts;
     struct sc_output_monitor monitors[SC_LIVE_OUTPUTS];
     struct sc_viewers viewers;
-    sc_rung *rungs[SC_LIVE_RUNGS]; // those asked for; a reference each
+    sc_rung *rungs[SC_LIVE_RUNGS + 1]; // those asked for, and SC_LIVE_SOUND; a reference each
 
     pthread_mutex_t lock;
     // Under lock.

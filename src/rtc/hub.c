@@ -9,15 +9,17 @@
 #include "base/mem.h"
 
 #define RTP_RATE      90000
+#define SOUND_RATE    48000
 #define TAP_PAUSE_NS  (SC_NS_PER_S / 5) // between tries to tap a stream that does not run
 #define RATE_PAUSE_NS SC_NS_PER_S       // between changes of an encoder's rate
 
 // --- pictures in --------------------------------------------------------------------------
 
-// RTP time for pts_ns. A run that begins anew goes on where the one before was, by the clock.
-static uint32_t stamp(sc_rtc_hub *hub, const struct sc_live_sample *sample)
+// RTP time for pts_ns, in ticks of pictures. A run that begins anew goes on where the one before was, by the
+// clock.
+static int64_t stamp(sc_rtc_hub *hub, int64_t pts_ns)
 {
-    int64_t ticks = av_rescale(sample->pts_ns, RTP_RATE, SC_NS_PER_S);
+    int64_t ticks = av_rescale(pts_ns, RTP_RATE, SC_NS_PER_S);
     int64_t now = sc_clock_now();
     if (hub->fresh) {
         int64_t since = av_rescale(now - hub->stamped_ns, RTP_RATE, SC_NS_PER_S);
@@ -28,7 +30,7 @@ static uint32_t stamp(sc_rtc_hub *hub, const struct sc_live_sample *sample)
         hub->last = hub->base + ticks;
         hub->stamped_ns = now;
     }
-    return (uint32_t)(hub->base + ticks);
+    return hub->base + ticks;
 }
 
 static void add_detections(sc_str *text, const struct sc_live_sample *sample)
@@ -104,7 +106,7 @@ static void take(void *arg, const struct sc_live_sample *sample)
     if (!sample) {
         rung->over = true;
     } else {
-        uint32_t timestamp = stamp(hub, sample);
+        uint32_t timestamp = (uint32_t)stamp(hub, sample->pts_ns);
         describe(&hub->text, sample, timestamp);
         rung->width = sample->width;
         rung->height = sample->height;
@@ -120,6 +122,27 @@ static void take(void *arg, const struct sc_live_sample *sample)
     bool wake = !sample || rung->want_key;
     pthread_mutex_unlock(&hub->lock);
     if (wake)
+        hub->params.wake(hub->params.arg);
+}
+
+// Sound goes on the clock of the pictures, in ticks of its own.
+static void take_sound(void *arg, const struct sc_live_sample *sample)
+{
+    struct sc_hub_rung *rung = arg;
+    sc_rtc_hub *hub = rung->hub;
+    pthread_mutex_lock(&hub->lock);
+    if (!sample) {
+        rung->over = true;
+    } else {
+        stamp(hub, sample->pts_ns);
+        int64_t ticks = av_rescale(hub->base, SOUND_RATE, RTP_RATE) +
+                        av_rescale(sample->pts_ns, SOUND_RATE, SC_NS_PER_S);
+        for (sc_rtc_viewer *v = hub->first; v; v = v->next)
+            if (v->sound && v->connected && v->begun)
+                sc_rtc_peer_send(v->peer, sample->packet, (uint32_t)ticks);
+    }
+    pthread_mutex_unlock(&hub->lock);
+    if (!sample)
         hub->params.wake(hub->params.arg);
 }
 
@@ -223,6 +246,7 @@ static int enlist(sc_rtc_viewer *viewer, sc_err *err)
     if (!full) {
         hub->count++;
         hub->rungs[viewer->wanted].users++;
+        hub->rungs[SC_LIVE_SOUND].users += viewer->sound;
     }
     pthread_mutex_unlock(&hub->lock);
     if (full)
@@ -248,6 +272,7 @@ static void unlist(sc_rtc_viewer *viewer)
     viewer->listed = false;
     viewer->connected = false;
     hub->rungs[viewer->wanted].users--;
+    hub->rungs[SC_LIVE_SOUND].users -= viewer->sound;
     if (viewer->rung >= 0 && viewer->rung != viewer->wanted)
         hub->rungs[viewer->rung].users--;
     hub->count--;
@@ -272,6 +297,7 @@ static int open_peer(sc_rtc_viewer *viewer, const sc_rtc_offer *offer, enum sc_r
         .role = SC_RTC_WATCH,
         .offer = offer,
         .video = codec,
+        .sound = viewer->sound,
         .pace_bitrate = sc_rtc_ladder_pace(&viewer->ladder, &viewer->link),
         .events = {.on_state = on_state,
                    .on_want_key = on_want_key,
@@ -294,6 +320,7 @@ int sc_rtc_hub_add(sc_rtc_hub *hub, sc_rtc_viewer **pviewer, char **answer,
     viewer->hub = hub;
     viewer->on_gone = params->on_gone;
     viewer->arg = params->arg;
+    viewer->sound = params->sound && params->offer->audio >= 0;
     set_ladder(viewer, codec);
     int ret = enlist(viewer, err);
     if (ret >= 0) {
@@ -357,10 +384,11 @@ static void tell_ladders(const struct sc_hub_rung *rung)
 static void open_tap(struct sc_hub_rung *rung)
 {
     sc_rtc_hub *hub = rung->hub;
+    int number = (int)(rung - hub->rungs);
     void *tap = NULL;
     sc_err err = {0};
-    int ret =
-        hub->source.tap(hub->source.arg, (int)(rung - hub->rungs), &tap, take, rung, &err);
+    int ret = hub->source.tap(hub->source.arg, number, &tap,
+                              number == SC_LIVE_SOUND ? take_sound : take, rung, &err);
     if (ret < 0) {
         rung->try_ns = sc_clock_now() + TAP_PAUSE_NS;
         return;
@@ -378,7 +406,7 @@ static void close_tap(struct sc_hub_rung *rung)
     pthread_mutex_lock(&hub->lock);
     bool over = rung->over;
     rung->over = false;
-    for (int i = 0; i < hub->rung_count; i++)
+    for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         tapped |= hub->rungs[i].tap != NULL;
     if (over)
         hub->fresh = true;
@@ -424,7 +452,7 @@ static void step_rung(struct sc_hub_rung *rung)
         open_tap(rung);
     if (rung->tap && key)
         hub->source.want_key(hub->source.arg, rung->tap);
-    if (rung->tap)
+    if (rung->tap && rung->params.bitrate)
         set_rate(rung, now);
 }
 
@@ -443,7 +471,7 @@ static sc_rtc_viewer *next_gone(sc_rtc_hub *hub)
 
 void sc_rtc_hub_step(sc_rtc_hub *hub)
 {
-    for (int i = 0; i < hub->rung_count; i++)
+    for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         step_rung(&hub->rungs[i]);
     for (sc_rtc_viewer *v; (v = next_gone(hub));)
         v->on_gone(v->arg, v->reason);
@@ -491,8 +519,10 @@ sc_rtc_hub *sc_rtc_hub_open(const struct sc_rtc_hub_params *params)
     hub->fresh = true;
     hub->stamped_ns = sc_clock_now();
     hub->rung_count = params->rung_count;
+    for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
+        hub->rungs[i].hub = hub;
     for (int i = 0; i < params->rung_count; i++)
-        hub->rungs[i] = (struct sc_hub_rung){.hub = hub, .params = params->rungs[i]};
+        hub->rungs[i].params = params->rungs[i];
     pthread_mutex_init(&hub->lock, NULL);
     return hub;
 }
@@ -504,7 +534,7 @@ void sc_rtc_hub_close(sc_rtc_hub **phub)
         return;
     *phub = NULL;
     sc_require(!hub->count);
-    for (int i = 0; i < hub->rung_count; i++)
+    for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         if (hub->rungs[i].tap)
             hub->source.untap(hub->source.arg, hub->rungs[i].tap);
     pthread_mutex_destroy(&hub->lock);

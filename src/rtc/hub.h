@@ -1,6 +1,7 @@
 // The viewers of one stream: one encoding of each rung for all of them.
 //
 //   live stream -> rungs (encoded only while somebody is on them) -> hub -> a peer each
+//                  sound (likewise) ---------------------------------/
 //
 // A viewer is put on a rung, follows its ladder (rtc/ladder.h), and changes at a keyframe of the new rung, with RTP
 // time going on. Keyframes are wished for when somebody joins, changes, or lost too much; the stream makes one of
@@ -59,6 +60,7 @@ void sc_rtc_hub_step(sc_rtc_hub *hub);
 
 struct sc_rtc_viewer_params {
     const sc_rtc_offer *offer;
+    bool sound; // the stream has some: it is sent to who offers to take it
     // The viewer has gone by itself: once, from sc_rtc_hub_step().
     void (*on_gone)(void *arg, const char *reason);
     void *arg;

@@ -30,6 +30,7 @@ struct sc_rtc_viewer {
     void (*on_gone)(void *arg, const char *reason);
     void *arg;
     int first_rung; // of its codec
+    bool sound;     // it takes some
     // Under hub->lock.
     sc_rtc_viewer *next, *prev;
     bool listed;
@@ -52,13 +53,13 @@ struct sc_rtc_hub {
     struct sc_rtc_source source;
     int rung_count;
 
-    pthread_mutex_t lock; // never held over a call into the stream
-    struct sc_hub_rung rungs[SC_LIVE_RUNGS];
+    pthread_mutex_t lock;                        // never held over a call into the stream
+    struct sc_hub_rung rungs[SC_LIVE_RUNGS + 1]; // SC_LIVE_SOUND is the last
     // Under lock.
     sc_rtc_viewer *first;
     int count;          // of viewers, those that are being opened included
     bool fresh;         // the next picture is the first one of a run
-    int64_t base, last; // RTP ticks: of the run's zero; of the last picture
+    int64_t base, last; // RTP ticks of pictures: of the run's zero; of the last one
     int64_t stamped_ns; // when that was
     sc_str text;        // for take()
 };

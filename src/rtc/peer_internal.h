@@ -92,6 +92,8 @@ struct sc_rtc_peer {
     size_t queued_bytes;             // and their bytes
     bool key_only;                   // what is no keyframe is left out
     struct sc_rtc_peer_stats counts; // the rest is filled in when asked
+    bool shifted;                    // shift_ns is known
+    int64_t shift_ns;                // from packets' times to the pipeline's
     struct sc_rtc_channel channels[SC_RTC_CHANNELS];
     int channel_count;
     GstPad *output;  // of rtpbin, until it was told its latency; owned

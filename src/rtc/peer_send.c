@@ -10,6 +10,7 @@
 #define QUEUE_PICTURES 12
 #define QUEUE_BYTES    (4 << 20)
 #define SLACK_NS       (SC_NS_PER_MS / 4) // waits below it are not worth it
+#define JUMP_NS        SC_NS_PER_S // packets so far from now are of another run of the stream
 
 // --- set up -------------------------------------------------------------------------------------
 
@@ -158,11 +159,24 @@ static GstClockTime running_time(sc_rtc_peer *peer)
     return now > base ? now - base : 0;
 }
 
+// The packet's own time on the pipeline's clock. Pictures and sound that belong together get the same, whenever
+// they come: sender reports tell it, and players go by that. Under lock.
+static GstClockTime media_time(sc_rtc_peer *peer, int64_t pts_ns)
+{
+    int64_t now = (int64_t)running_time(peer), at = pts_ns + peer->shift_ns;
+    if (!peer->shifted || llabs(at - now) > JUMP_NS) {
+        peer->shift_ns = now - pts_ns;
+        peer->shifted = true;
+        at = now;
+    }
+    return at > 0 ? (GstClockTime)at : 0;
+}
+
 static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBufferList *list,
-                         size_t size, int64_t spread)
+                         const sc_packet *packet, int64_t spread)
 {
     guint count = gst_buffer_list_length(list);
-    GstClockTime pts = running_time(peer);
+    GstClockTime pts = media_time(peer, packet->pts_ns);
     int64_t now = sc_clock_now();
     size_t before = 0, all = 0;
     for (guint i = 0; i < count; i++)
@@ -173,7 +187,7 @@ static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBuffe
         GST_BUFFER_OFFSET(buffer) = (guint64)(now + spread * (int64_t)before / (int64_t)all);
         before += gst_buffer_get_size(buffer);
         if (i + 1 == count)
-            GST_BUFFER_OFFSET_END(buffer) = size;
+            GST_BUFFER_OFFSET_END(buffer) = (guint64)packet->av->size;
         gst_app_src_push_buffer(GST_APP_SRC(track->source), gst_buffer_ref(buffer));
     }
 }
@@ -209,7 +223,7 @@ static bool send_packet(sc_rtc_peer *peer, struct sc_rtc_track *track, const sc_
         peer->counts.pictures += packet->media == SC_MEDIA_VIDEO;
         int64_t spread =
             packet->media == SC_MEDIA_VIDEO ? spread_ns(peer, track, size, timestamp) : 0;
-        push_buffers(peer, track, list, size, spread);
+        push_buffers(peer, track, list, packet, spread);
         track->begun = true;
         track->timestamp = timestamp;
     }

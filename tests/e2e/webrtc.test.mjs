@@ -1,5 +1,6 @@
 // WebRTC with a real browser: watching, leaving, publishing, and what happens when something goes.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -176,6 +177,23 @@ describe('stored videos', { skip: SKIP }, () => {
         await until(async () => (await page('seen', 'v')).frames > 60); // it is three seconds long: it goes round
         await page('leave', 'v');
         await until(async () => (await api(`/api/v1/streams/${one.id}`)).status === 404);
+    });
+
+    test('sound comes with its picture', async () => {
+        const path = join(folder, 'beep.mp4'); // in each second 200 ms of white, and of a tone
+        execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', "color=black:s=320x180:r=25,drawbox=c=white:t=fill:enable='lt(mod(t,1),0.2)'",
+            '-f', 'lavfi', '-i', "aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.2)':s=44100", '-t', '4',
+            '-c:v', 'libx264', '-g', '25', '-pix_fmt', 'yuv420p', '-c:a', 'aac', path]);
+        const uploaded = await api('/api/v1/videos?id=beep', { method: 'POST', body: await readFile(path), headers: { 'Content-Type': 'video/mp4' } });
+        assert.equal(uploaded.status, 201, await uploaded.text());
+        const { id, whep_url: url } = await (await post('/api/webrtc/start', { video_id: 'beep' })).json();
+        const joined = await page('join', 'b', server.url + url, { sound: true });
+        assert.ok(joined.playing, JSON.stringify(joined));
+        const { flashes, beeps } = await page('flashesAndBeeps', 'b', 6);
+        const offsets = flashes.map((flash) => Math.min(...beeps.map((beep) => Math.abs(beep - flash)))).sort((a, b) => a - b);
+        assert.ok(offsets.length >= 3 && beeps.length >= 3, JSON.stringify({ flashes, beeps, stats: await page('stats', 'b') }));
+        assert.ok(offsets[offsets.length >> 1] < 150, JSON.stringify({ flashes, beeps })); // a busy machine's browser
+        await page('leave', 'b');
     });
 
     test('what makes no sense is refused by its field', async () => {

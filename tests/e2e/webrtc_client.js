@@ -15,23 +15,30 @@
     };
 
     // Resolves with the first picture: {status, ms, width, height}.
-    window.join = async (name, url, { codec, wait = 10000 } = {}) => {
+    window.join = async (name, url, { codec, sound = false, wait = 10000 } = {}) => {
         const begun = performance.now(), pc = new RTCPeerConnection();
         const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
         if (codec) {
             const all = RTCRtpReceiver.getCapabilities('video').codecs;
             transceiver.setCodecPreferences(all.filter((c) => c.mimeType === `video/${codec}` || c.mimeType === 'video/rtx'));
         }
+        if (sound) pc.addTransceiver('audio', { direction: 'recvonly' });
         const channel = pc.createDataChannel('saccade', { ordered: false, maxRetransmits: 0 });
         const viewer = { pc, messages: new Map(), frames: [], states: [] };
         gone.set(name, viewer);
         channel.onmessage = ({ data }) => { const message = JSON.parse(data); viewer.messages.set(message.rtp, message); };
         pc.onconnectionstatechange = () => viewer.states.push(pc.connectionState);
-        const track = new Promise((done) => { pc.ontrack = (event) => done(event.track); });
+        const track = new Promise((done) => {
+            pc.ontrack = (event) => {
+                if (event.track.kind === 'audio') viewer.sound = event.track;
+                else done(event.track);
+            };
+        });
         Object.assign(viewer, await post(url, pc));
         if (viewer.status !== 201) return { status: viewer.status, text: viewer.text };
         const video = viewer.video = Object.assign(document.createElement('video'),
             { muted: true, autoplay: true, playsInline: true, srcObject: new MediaStream([await track]) });
+        if (viewer.sound) video.srcObject.addTrack(viewer.sound);
         document.body.append(video);
         const first = await new Promise((done) => {
             const timer = setTimeout(() => done(null), wait);
@@ -60,7 +67,39 @@
         const all = [...(await own(name).pc.getStats()).values()];
         const video = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'video');
         const codec = all.find((s) => s.id === video?.codecId);
-        return { codec: codec?.mimeType, decoded: video?.framesDecoded, nacks: video?.nackCount, plis: video?.pliCount };
+        const audio = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'audio');
+        return { heard: audio?.packetsReceived, energy: audio?.totalAudioEnergy, codec: codec?.mimeType, decoded: video?.framesDecoded, nacks: video?.nackCount, plis: video?.pliCount };
+    };
+
+    // Times (ms) at which the picture turns white and the sound begins, over some seconds.
+    window.flashesAndBeeps = async (name, seconds) => {
+        const { video, sound } = own(name), flashes = [], beeps = [];
+        const canvas = Object.assign(document.createElement('canvas'), { width: 8, height: 8 });
+        const brush = canvas.getContext('2d', { willReadFrequently: true });
+        const audio = new AudioContext(), analyser = audio.createAnalyser();
+        analyser.fftSize = 256;
+        audio.createMediaStreamSource(new MediaStream([sound])).connect(analyser);
+        await audio.resume();
+        const samples = new Float32Array(256), begun = performance.now();
+        let white = true, loud = true, watching = true;
+        const look = () => {
+            brush.drawImage(video, 0, 0, 8, 8);
+            const bright = brush.getImageData(4, 4, 1, 1).data[1] > 128;
+            if (bright && !white) flashes.push(performance.now() - begun);
+            white = bright;
+            if (watching) video.requestVideoFrameCallback(look);
+        };
+        video.requestVideoFrameCallback(look);
+        while (performance.now() - begun < seconds * 1000) {
+            analyser.getFloatTimeDomainData(samples);
+            const noisy = samples.some((value) => Math.abs(value) > 0.1);
+            if (noisy && !loud) beeps.push(performance.now() - begun);
+            loud = noisy;
+            await new Promise((done) => { setTimeout(done, 3); });
+        }
+        watching = false;
+        await audio.close();
+        return { flashes, beeps };
     };
 
     window.leave = async (name, polite = true) => {

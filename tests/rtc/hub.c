@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "fake_peer.h"
 
-enum { HIGH, LOW, VP8, RUNGS };
+enum { HIGH, LOW, VP8, RUNGS, POINTS = SC_LIVE_SOUND + 1 };
 
 static const struct sc_live_rung rungs[RUNGS] = {
     {.width = 1280, .height = 720, .bitrate = 2500000},
@@ -26,10 +26,10 @@ static const struct sc_live_rung rungs[RUNGS] = {
 struct rig {
     sc_rtc_hub *hub;
     bool stopped; // the stream does not run
-    bool tapped[RUNGS], want_key[RUNGS];
-    int64_t bitrate[RUNGS];
-    void (*take[RUNGS])(void *arg, const struct sc_live_sample *sample);
-    void *arg[RUNGS];
+    bool tapped[POINTS], want_key[POINTS];
+    int64_t bitrate[POINTS];
+    void (*take[POINTS])(void *arg, const struct sc_live_sample *sample);
+    void *arg[POINTS];
     int wakes, gone;
     char reason[100];
     int64_t pts_ns;
@@ -39,7 +39,7 @@ struct fake_tap {
     struct rig *rig;
     int rung;
 };
-static struct fake_tap taps[RUNGS];
+static struct fake_tap taps[POINTS];
 
 static int tap(void *arg, int rung, void **ptap,
                void (*take)(void *arg, const struct sc_live_sample *sample), void *take_arg,
@@ -105,7 +105,7 @@ static void open_rig(struct rig *rig, int most)
 static void close_rig(struct rig *rig)
 {
     sc_rtc_hub_close(&rig->hub);
-    for (int i = 0; i < RUNGS; i++)
+    for (int i = 0; i < POINTS; i++)
         assert_false(rig->tapped[i]);
     assert_int_equal(fake_peers, 0);
 }
@@ -429,6 +429,55 @@ static void test_viewers_stay_over_a_restart(void **state)
     close_rig(&rig);
 }
 
+static void hear(struct rig *rig, int64_t pts_ns)
+{
+    AVPacket *av = av_packet_alloc();
+    assert_int_equal(av_new_packet(av, 20), 0);
+    av->data[0] = SC_LIVE_SOUND;
+    av->pts = av->dts = pts_ns;
+    struct sc_live_sample sample = {.packet = sc_packet_wrap(av, SC_MEDIA_SOUND),
+                                    .pts_ns = pts_ns};
+    rig->take[SC_LIVE_SOUND](rig->arg[SC_LIVE_SOUND], &sample);
+    sc_packet_unref(&sample.packet);
+}
+
+static void test_sound_goes_with_the_pictures(void **state)
+{
+    (void)state;
+    struct rig rig;
+    sc_rtc_viewer *with = NULL, *without;
+    open_rig(&rig, 0);
+    sc_rtc_peer *deaf = join_well(&rig, &without);
+    assert_false(rig.tapped[SC_LIVE_SOUND]);
+    sc_rtc_offer offer = an_offer(true, false);
+    offer.audio = 1;
+    char *answer;
+    const struct sc_rtc_viewer_params params = {
+        .offer = &offer, .sound = true, .on_gone = on_gone, .arg = &rig};
+    assert_int_equal(sc_rtc_hub_add(rig.hub, &with, &answer, &params, NULL), 0);
+    free(answer);
+    sc_rtc_hub_step(rig.hub);
+    assert_true(rig.tapped[SC_LIVE_SOUND]);
+    sc_rtc_peer *peer = sc_rtc_viewer_peer(with);
+    fake_connect(peer);
+    hear(&rig, 0);
+    assert_int_equal(peer->count, 0); // not before the first picture
+    shoot(&rig, true, NULL);          // of time 0
+    hear(&rig, 60000000);
+    hear(&rig, 80000000);
+    assert_int_equal(deaf->count, 1);
+    assert_int_equal(peer->count, 3);
+    assert_int_equal(peer->sent[2].timestamp - peer->sent[1].timestamp, 960);
+    // One clock: the same time in ticks of 48 and of 90 kHz, from the same zero.
+    int64_t zero = (int64_t)peer->sent[0].timestamp * 48 / 90;
+    assert_true(llabs((int64_t)peer->sent[1].timestamp - zero - 2880) <= 1);
+    sc_rtc_hub_remove(&with);
+    sc_rtc_hub_step(rig.hub);
+    assert_false(rig.tapped[SC_LIVE_SOUND]);
+    sc_rtc_hub_remove(&without);
+    close_rig(&rig);
+}
+
 static void test_tells_once_who_has_gone(void **state)
 {
     (void)state;
@@ -460,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_goes_down_at_a_keyframe),
         cmocka_unit_test(test_full_queue_asks_for_a_keyframe),
         cmocka_unit_test(test_viewers_stay_over_a_restart),
+        cmocka_unit_test(test_sound_goes_with_the_pictures),
         cmocka_unit_test(test_tells_once_who_has_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
