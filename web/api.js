@@ -80,7 +80,26 @@ export function setReachable(now) {
     server.dispatchEvent(new Event(now ? 'found' : 'lost'));
 }
 
-export const token = () => sessionStorage.getItem(TOKEN) || '';
+// In frames of other sites storage may be refused; then the token lives as long as the page.
+let given = '';
+
+export function token() {
+    try {
+        return sessionStorage.getItem(TOKEN) || given;
+    } catch {
+        return given;
+    }
+}
+
+function keepToken(text) {
+    given = text;
+    try {
+        sessionStorage.setItem(TOKEN, text);
+    } catch {
+        // as said above
+    }
+}
+
 export const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
 
 // Many requests may be refused at once; they share one question.
@@ -98,13 +117,13 @@ async function askToken(refused) {
     $('token-title').textContent = refused ? 'The server refused this token'
         : 'This server asks for a token';
     $('token').value = '';
-    const given = (await ask($('ask-token'))) === 'yes' && $('token').value.trim();
-    if (given) sessionStorage.setItem(TOKEN, given);
+    const answer = (await ask($('ask-token'))) === 'yes' && $('token').value.trim();
+    if (answer) keepToken(answer);
     else {
         locked = true;
         server.dispatchEvent(new Event('locked'));
     }
-    return Boolean(given);
+    return Boolean(answer);
 }
 
 export function allowQuestions() {

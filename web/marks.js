@@ -8,6 +8,8 @@ import { color, percent } from './boxes.js';
 const KEPT = 300;      // messages and pictures that wait for each other
 const FORGET_S = 30;   // of the stream's time: a track that was not seen for so long
 const LABEL = 18;      // CSS pixels
+const SMALL = 40;      // a box lower than this, CSS pixels,
+const FEW = 8;         // among more objects than this is told by its number alone
 
 export class Marks {
     // canvas lies over the stage; changed() is called when other objects are on the picture.
@@ -120,11 +122,11 @@ export class Marks {
         canvas.dataset.boxes = boxes.length;
         context.setTransform(scale, 0, 0, scale, 0, 0);
         context.font = `600 12px ${getComputedStyle(canvas).fontFamily}`;
-        for (const box of boxes.toReversed()) this.box(box, scale);
+        for (const box of boxes.toReversed()) this.box(box, scale, boxes.length > FEW && box.height < SMALL);
         context.setTransform(1, 0, 0, 1, 0, 0);
     }
 
-    box({ one, x, y, width, height }, scale) {
+    box({ one, x, y, width, height }, scale, brief) {
         const { context } = this;
         const { hue, odd } = color(one.track ?? one.class);
         const paint = `oklch(${0.79 + 0.1 * odd} 0.15 ${hue})`;
@@ -137,13 +139,15 @@ export class Marks {
             context.lineWidth = line;
             context.strokeRect(...edges);
         }
-        this.label(one, edges, paint);
+        const number = one.track === undefined ? '' : String(one.track);
+        const full = `${one.label ?? one.class}${number && ` ${number}`} ${percent(one.score)}`;
+        const text = brief && !chosen ? number : full;
+        if (text) this.label(text, edges, paint);
     }
 
     // Above the box, or inside it at the picture's top.
-    label(one, [x, y], paint) {
+    label(text, [x, y], paint) {
         const { context, canvas } = this;
-        const text = `${one.label ?? one.class}${one.track === undefined ? '' : ` ${one.track}`} ${percent(one.score)}`;
         const width = context.measureText(text).width + 10;
         const left = Math.max(0, Math.min(x - 1, canvas.clientWidth - width));
         const top = y >= LABEL ? y - LABEL : y;

@@ -36,7 +36,7 @@ const FIGURES = [
 
 class StreamPage {
     constructor(node, id) {
-        Object.assign(this, { node, id, control: new AbortController(), player: null, stats: null, listed: 0, plots: [] });
+        Object.assign(this, { node, id, control: new AbortController(), player: null, stats: null, listed: 0, rows: new Map(), plots: [] });
         this.state = streams.stateChip();
         this.reason = element('p', { class: 'trouble', role: 'alert', hidden: '' });
         this.facts = element('p', { class: 'facts' });
@@ -152,7 +152,7 @@ class StreamPage {
 
     // The server knows it, by the first letters of the session.
     rungOf(session) {
-        const viewers = [this.stats?.webrtc, this.stats?.viewers, this.stats?.webrtc?.viewers].find(Array.isArray) || [];
+        const viewers = this.stats?.viewers_webrtc || [];
         const mine = session && viewers.find((viewer) => viewer.session && session.split('/').at(-1).startsWith(viewer.session));
         return mine ? `${mine.rung + 1}${mine.height ? ` (${mine.height}p)` : ''}` : '–';
     }
@@ -170,34 +170,51 @@ class StreamPage {
         this.stages.replaceChildren(...(stats.stages || []).map(stageRow));
     }
 
-    facts_of({ source, picture, detection, uptime, restarts, viewers, outputs }) {
-        const watching = Array.isArray(viewers) ? viewers.length : viewers;
+    facts_of({ source, picture, detection, uptime, restarts, viewers, viewers_webrtc: webrtc, outputs }) {
         return [
             source && ['Source', [source.codec, source.width && `${source.width}×${source.height}`, source.fps && `${source.fps} fps`, source.sound && 'with sound'].filter(Boolean).join(' · ')],
             picture && ['Picture sent', [picture.width && `${picture.width}×${picture.height}`, `${count(picture.frames)} pictures`, picture.late && `${count(picture.late)} left out as late`].filter(Boolean).join(' · ')],
             detection && ['Detection', `${number(detection.fps, 1)} a second · ${ms(detection.latency_p50_ms)} · ${detection.objects} objects now, ${count(detection.objects_so_far)} so far`],
             uptime !== undefined && ['Runs', [`${duration(uptime)}`, restarts && `${restarts} restarts`, source?.reconnects && `source came back ${source.reconnects} times`].filter(Boolean).join(' · ')],
-            watching !== undefined && ['Viewers', String(watching)],
+            viewers !== undefined && ['Viewers', `${viewers} by MJPEG, ${webrtc?.length ?? 0} by WebRTC`],
             ...(outputs || []).map((output) => ['Output', [output.url, output.state, output.reason, bytes(output.bytes)].filter(Boolean).join(' · ')]),
         ].filter(Boolean);
     }
 
     // --- what is on the picture -----------------------------------------------------------
 
+    // Each object keeps its button while it is there, so that it can be pressed; new ones come last.
     list(message) {
         const now = performance.now();
         if (now - this.listed < LIST_MS && message) return;
         this.listed = now;
-        const found = message?.detections.toSorted((a, b) => b.score - a.score) || [];
-        this.count.textContent = found.length || '';
-        // Replacing a button that has the focus would lose it.
-        if (this.objects.contains(document.activeElement)) return;
-        this.objects.replaceChildren(...found.slice(0, LISTED).map((one) => {
-            const node = element('li', {}, element('button', { type: 'button', onclick: () => this.player.marks.choose(one) },
-                element('i', { 'aria-hidden': 'true' }), `${one.label ?? one.class}`, one.track === undefined ? '' : ` ${one.track}`, element('span', { class: 'facts' }, percent(one.score))));
-            tint(node, one.track ?? one.class);
-            return node;
-        }));
+        const found = (message?.detections || []).toSorted((a, b) => b.score - a.score).slice(0, LISTED);
+        this.count.textContent = message?.detections.length || '';
+        const times = new Map();
+        const here = new Map();
+        for (const one of found) {
+            const kind = one.track === undefined ? `class ${one.class}` : `track ${one.track}`;
+            times.set(kind, (times.get(kind) || 0) + 1);
+            here.set(`${kind} ${times.get(kind)}`, one);
+        }
+        for (const [key, row] of this.rows) {
+            if (here.has(key)) continue;
+            row.node.remove();
+            this.rows.delete(key);
+        }
+        for (const [key, one] of here) {
+            if (!this.rows.has(key)) this.put(key, one);
+            Object.assign(this.rows.get(key), { one }).score.textContent = percent(one.score);
+        }
+    }
+
+    put(key, one) {
+        const row = { one, score: element('span', { class: 'facts' }) };
+        row.node = element('li', {}, element('button', { type: 'button', onclick: () => this.player.marks.choose(row.one) },
+            element('i', { 'aria-hidden': 'true' }), `${one.label ?? one.class}${one.track === undefined ? '' : ` ${one.track}`} `, row.score));
+        tint(row.node, one.track ?? one.class);
+        this.rows.set(key, row);
+        this.objects.append(row.node);
     }
 }
 

@@ -74,7 +74,7 @@ async function openWebrtc({ id, stage, signal, picture, message }) {
         });
         const path = () => (whep.peer.connectionState === 'connected' ? 'it is connected, but no picture came' : `it is still ${whep.peer.iceConnectionState === 'checking' ? 'looking for a way to the server' : 'connecting'}`);
         first.catch(() => {}); // joining may fail before anybody waits for it
-        const joined = whep.join(signal).then(() => {
+        const joined = whep.join().then(() => {
             video.srcObject = whep.stream;
             video.play().catch(() => {});
             return first;

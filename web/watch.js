@@ -55,7 +55,7 @@ export class Player extends EventTarget {
     tell({ state, reason }) {
         const live = state === 'running';
         this.waiting = live ? '' : reason || '';
-        if (live && !this.live && !this.session) this.again();
+        if (live && !this.live) this.rest?.abort();
         this.live = live;
         if (!this.session) this.say();
     }
@@ -77,8 +77,9 @@ export class Player extends EventTarget {
                 if (performance.now() - began > STEADY_MS) wait = FIRST_PAUSE_MS;
                 if (session || inner.aborted) continue;
             }
-            await pause(wait * (0.75 + Math.random() / 2), inner).catch(() => {});
-            wait = inner.aborted ? FIRST_PAUSE_MS : Math.min(2 * wait, LONGEST_PAUSE_MS);
+            this.rest = new AbortController();
+            await pause(wait * (0.75 + Math.random() / 2), AbortSignal.any([inner, this.rest.signal])).catch(() => {});
+            wait = inner.aborted || this.rest.signal.aborted ? FIRST_PAUSE_MS : Math.min(2 * wait, LONGEST_PAUSE_MS);
         }
     }
 
@@ -123,11 +124,12 @@ export class Player extends EventTarget {
     async until(session, signal) {
         const search = new AbortController();
         const stopped = new Promise((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+        const over = AbortSignal.any([signal, search.signal]);
         const ended = session.gone.then((reason) => {
-            this.reasons.set(session.name, { text: reason });
+            if (!over.aborted) this.reasons.set(session.name, { text: reason });
             return null;
         });
-        const next = await Promise.race([stopped, ended, this.better(session, AbortSignal.any([signal, search.signal]))]);
+        const next = await Promise.race([stopped, ended, this.better(session, over)]);
         search.abort();
         return next;
     }

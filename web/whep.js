@@ -40,14 +40,15 @@ export class Whep extends EventTarget {
     }
 
     // Asks for the stream. Resolves when the server has answered: the connection is made after that.
-    // Rejects with a Problem, AbortError, or what the browser says of the answer.
-    async join(signal) {
+    // Rejects with a Problem, or what the browser says of the answer. Who leaves meanwhile has left: the session
+    // that the server makes is ended as soon as its name is known.
+    async join() {
         preferH264(this.peer.addTransceiver('video', { direction: 'recvonly' }));
         this.peer.addTransceiver('audio', { direction: 'recvonly' });
         this.listen(this.peer.createDataChannel(CHANNEL, { ordered: false, maxRetransmits: 0 }));
         await this.peer.setLocalDescription();
         const answer = await request(this.url, {
-            method: 'POST', signal, headers: { 'Content-Type': 'application/sdp' }, body: this.peer.localDescription.sdp,
+            method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: this.peer.localDescription.sdp,
         });
         if (answer.status !== 201) throw new Problem(answer.status, { title: 'The server gave no session' });
         this.session = new URL(answer.headers.get('Location') || this.url, new URL(this.url, location.href)).href;
@@ -59,20 +60,22 @@ export class Whep extends EventTarget {
         this.sendCandidates();
     }
 
-    // The server forgets the session at once; works while the page is being left.
+    // Works while the page is being left, too.
     leave() {
         if (this.over) return;
         this.over = true;
         clearTimeout(this.doubt);
         clearTimeout(this.trickling);
-        this.peer.close();
         this.end();
     }
 
+    // The server hears of it before the connection goes: it would have forgotten the session else.
     end() {
-        if (!this.session) return;
-        fetch(this.session, { method: 'DELETE', keepalive: true, headers: authorization() }).catch(() => {});
+        const { session } = this;
         this.session = '';
+        if (!session) return void this.peer.close();
+        fetch(session, { method: 'DELETE', keepalive: true, headers: authorization() }).catch(() => {})
+            .finally(() => this.peer.close());
     }
 
     lose(reason) {

@@ -15,4 +15,4 @@ extern const sc_endpoint sc_get_live_stats, sc_get_live_mjpeg;
 extern const sc_endpoint sc_post_whep, sc_patch_whep, sc_delete_whep;
 extern const sc_endpoint sc_post_whip, sc_patch_whip, sc_delete_whip, sc_start_webrtc;
 extern const sc_endpoint sc_get_health, sc_get_ready, sc_get_metrics;
-extern const sc_endpoint sc_get_openapi, sc_get_docs, sc_get_page;
+extern const sc_endpoint sc_get_openapi, sc_get_docs, sc_get_viewer, sc_get_page;

@@ -1,4 +1,4 @@
-// GET /: the web page and its files, from the binary itself.
+// GET /: the web page and its files, from the binary itself. GET /webrtc: the viewer of a stream alone.
 #include <string.h>
 
 #include "http/api/endpoints.h"
@@ -6,10 +6,17 @@
 #include "http/range.h"
 #include "http/request.h"
 
+#define POLICY                                                                                 \
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "                 \
+    "style-src 'self' 'unsafe-inline'"
+#define VIEWER "/webrtc.html"
+
 static const sc_asset *find(const char *path)
 {
     if (!strcmp(path, "/"))
         path = "/index.html";
+    else if (!strcmp(path, "/webrtc"))
+        path = VIEWER;
     for (size_t i = 0; i < sc_asset_count; i++) {
         if (!strcmp(sc_assets[i].path, path))
             return &sc_assets[i];
@@ -39,9 +46,10 @@ static void page(sc_request *req)
     sc_reply_header(req, "Cache-Control", "no-cache");
     sc_reply_header(req, "Vary", "Accept-Encoding");
     sc_reply_header(req, "X-Content-Type-Options", "nosniff");
+    // The viewer may stand in frames of other sites: there is nothing in it that a click could break.
+    bool framed = !strcmp(asset->path, VIEWER);
     sc_reply_header(req, "Content-Security-Policy",
-                    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-                    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'");
+                    framed ? POLICY : POLICY "; frame-ancestors 'none'");
 }
 
 const sc_endpoint sc_get_page = {
@@ -51,5 +59,30 @@ const sc_endpoint sc_get_page = {
     .summary = "The web page",
     .help = "",
     .flags = SC_ENDPOINT_PUBLIC | SC_ENDPOINT_FALLBACK,
+    .handle = page,
+};
+
+// The page reads them itself.
+static const sc_param viewer_params[] = {
+    {"stream", SC_IN_QUERY, SC_PARAM_STRING, .max = 64, .help = "a live stream"},
+    {"video", SC_IN_QUERY, SC_PARAM_STRING, .max = 64,
+     .help = "a stored video, streamed while somebody watches"},
+    {"boxes", SC_IN_QUERY, SC_PARAM_CHOICE, .choices = "on|off", .value = "on",
+     .help = "whether there are boxes on the picture at first"},
+    {0},
+};
+static const sc_response_row viewer_responses[] = {
+    {200, "text/html", "{\"type\":\"string\"}", "the page"},
+    {0},
+};
+const sc_endpoint sc_get_viewer = {
+    .method = "GET",
+    .path = "/webrtc",
+    .tag = "page",
+    .summary = "The player of a stream, alone",
+    .help = "To be put into frames of other pages: `stream` or `video` says what it plays.",
+    .params = viewer_params,
+    .responses = viewer_responses,
+    .flags = SC_ENDPOINT_PUBLIC,
     .handle = page,
 };
