@@ -17,11 +17,9 @@
 #define BEYOND         1.5                  // of what arrives, no further
 #define RESPONSE_NS    (100 * SC_NS_PER_MS) // and a round trip
 #define NEAR           3.0                  // deviations from the mean rate at falls
-#define LOSS_HIGH      0.10
 #define LOSS_LOW       0.02
 #define LOSS_GROWTH    1.05
 #define LOSS_NS        (200 * SC_NS_PER_MS)
-#define LOSS_LEAST     20  // packets
 #define LOSS_FLOOR     0.5 // of what arrives
 
 #define QUEUE_LEAST_MS 12.0 // below it nothing queues, whatever the trend says
@@ -39,7 +37,7 @@ struct sc_rtc_estimate {
     double by_delay, by_loss;    // bits a second
     double link, link_deviation; // rate at the last falls, share; 0 = none yet
     int64_t fed_ns, heard_ns;    // last call; last with news; 0 = none
-    int64_t loss_ns;    // last step down by delay, last step by loss
+    int64_t loss_ns;             // last step by loss
     int64_t silent_ns;           // last halving
     int64_t round_ns;            // from sending to feedback
     double packet;               // bits, mean

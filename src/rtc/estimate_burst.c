@@ -5,7 +5,7 @@
 #define GAP_NS   (12 * SC_NS_PER_MS) // between packets of one burst
 #define MOST_NS  (150 * SC_NS_PER_MS)
 #define PACKETS  8
-#define SLOW     1.1  // longer at arrival than at sending, beyond
+#define SLOW     1.1 // longer at arrival than at sending, beyond
 #define SLACK_NS SC_NS_PER_MS
 #define LOST     0.2          // share: dropped by a short queue
 #define SPAN_NS  SC_NS_PER_MS // below it arrival times are too coarse

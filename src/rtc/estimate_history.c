@@ -204,7 +204,7 @@ double sc_rtc_history_queue_ms(const struct sc_rtc_history *history)
         const struct sc_rtc_sent *sent = look(history, seq);
         if (!sent || sent->lost)
             continue;
-        if (count >= QUEUE_PACKETS && sent->sent_ns < history->arrived_sent_ns - QUEUE_NS)
+        if (count >= QUEUE_PACKETS && sent->arrived_ns < history->arrived_ns - QUEUE_NS)
             break;
         int64_t waited = waited_ns(sent, base);
         least = waited < least ? waited : least;

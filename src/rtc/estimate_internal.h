@@ -26,10 +26,10 @@ struct sc_rtc_history {
     int64_t first_ns;        // arrival of the first packet
     int64_t arrived_ns;      // the latest arrival,
     int64_t arrived_sent_ns; // and when that packet was sent
-    int64_t raw_ns, raw_sent_ns,
-        raw_arrived_ns;               // of the last packet: its clock, ours, without jumps
+    // Of the last packet: arrival on its clock, sending on ours, arrival on one without jumps.
+    int64_t raw_ns, raw_sent_ns, raw_arrived_ns;
     bool heard;                       // something arrived
-    int64_t least_ns[SC_RTC_PERIODS]; // least delay
+    int64_t least_ns[SC_RTC_PERIODS]; // delay; within each of the last periods
     int64_t period;                   // number of the current one
 };
 
@@ -48,7 +48,7 @@ double sc_rtc_history_rate(const struct sc_rtc_history *history, int64_t window_
 double sc_rtc_history_loss(const struct sc_rtc_history *history, bool *plossy);
 // How much longer even the fastest of the last packets took than the fastest within half a minute.
 double sc_rtc_history_queue_ms(const struct sc_rtc_history *history);
-// Bits a second that arrived since packets queue, half a second at most; 0 = too few to say.
+// Bits a second that arrived since packets queue, 0.3 s at most; 0 = too few to say.
 double sc_rtc_history_busy(const struct sc_rtc_history *history);
 
 // --- trend --------------------------------------------------------------------------------------

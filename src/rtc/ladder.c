@@ -5,17 +5,18 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define UP_NS         (6 * SC_NS_PER_S)
-#define PAUSE_MOST    (60 * SC_NS_PER_S)
-#define TRIAL_NS      (10 * SC_NS_PER_S)
-#define PROVED_NS     (60 * SC_NS_PER_S)
-#define SETTLE_NS     (1500 * SC_NS_PER_MS) // a round trip, a keyframe, feedback
-#define DRAIN_MOST    (3 * SC_NS_PER_S)
-#define QUEUED_NS     (500 * SC_NS_PER_MS) // longer than a keyframe takes
-#define RECENT_NS     SC_NS_PER_S          // overuse counts for so long
-#define FINE_NS       SC_NS_PER_S          // before a viewer is no longer starved
+#define UP_NS      (6 * SC_NS_PER_S)
+#define PAUSE_MOST (60 * SC_NS_PER_S)
+#define TRIAL_NS   (10 * SC_NS_PER_S)
+#define PROVED_NS  (60 * SC_NS_PER_S)
+#define SETTLE_NS  (1500 * SC_NS_PER_MS) // a round trip, a keyframe, feedback
+#define DRAIN_MOST (3 * SC_NS_PER_S)
+#define QUEUED_NS  (500 * SC_NS_PER_MS) // longer than a keyframe takes
+#define RECENT_NS  SC_NS_PER_S          // overuse counts for so long
+#define FINE_NS    SC_NS_PER_S          // before a viewer is no longer starved
 
-#define DOWN_SHARE    0.9 // of the rung's rate: packet headers, retransmissions and keyframes come on top
+#define DOWN_SHARE                                                                             \
+    0.9 // of the rung's rate: packet headers, retransmissions and keyframes come on top
 #define DOWN_QUEUE_MS 200.0
 #define DRAINED_MS    10.0 // so much less counts as draining
 #define HOLD_QUEUE_MS 15.0

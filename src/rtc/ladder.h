@@ -1,12 +1,13 @@
 // Which rung of a stream a viewer gets: down at once when its link is too small, up when there was room for
 // long enough. And what follows from it: the rate of a rung's encoder, and how fast packets go out.
 //
-//   down   the link was overused and its estimate is below 0.85 of the rung's rate, or more than 10 % is lost, or packets
-//          queue for more than 200 ms: to the highest rung that fits, at once; then the queue gets time to drain.
-//          An estimate that is low because little was sent says nothing, so there must be overuse on this very rung
-//   up     for up_ns nothing queued, less than 8 % was lost (repaired by retransmission), and no burst was slowed
+//   down   the link was overused and its estimate is below 0.9 of the rung's rate, or more than 10 % is lost, or more
+//          than 200 ms queue for half a second and do not drain: to the highest rung that fits, at once; then the
+//          queue gets time to drain. An estimate that is low because little was sent says nothing, so
+//          there must be overuse on this very rung
+//   up     for up_ns nothing queued, not too much was lost (retransmissions repair it), and no burst was slowed
 //          down to less than the next rung's rate; then that rung is tried. A trial that fails within 10 s is
-//          taken back, and the next one waits twice as long, a minute at most, until a rung has held for a minute
+//          taken back, and the next one waits twice as long, a minute at most, until a trial has held for a minute
 //   floor  on the lowest rung, where even that is too much: every second picture cannot be left out (all refer to the
 //          one before), so pictures are dropped up to the next keyframe by the peer's queue, and that is told as `starved`
 //

@@ -7,7 +7,7 @@
 #define LEAST       0.15 // of the rate
 #define MOST        0.3
 #define PAST        0.75 // of what is saved up is not for what came before a keyframe
-#define SAVED_S     1.0                  // seconds of that
+#define SAVED_S     1.0  // seconds of that
 #define ROUND_LEAST (20 * SC_NS_PER_MS)  // where the round trip is not known
 #define BEFORE_KEY  (SC_RTC_REPEATS / 2) // packets before it that are told from later ones
 
