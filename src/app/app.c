@@ -9,6 +9,7 @@
 
 #include "app/detections.h"
 #include "app/detector.h"
+#include "app/play.h"
 #include "app/streams.h"
 #include "app/videos_internal.h"
 #include "app/webrtc.h"
@@ -33,6 +34,7 @@ struct sc_app {
     sc_models *models;
     sc_inference *inference;
     sc_videos *videos;
+    sc_plays *plays;
     struct sc_live_rung rungs[SC_LIVE_RUNGS];
     int rung_count;
     sc_streams *streams;
@@ -326,6 +328,10 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
     if (!ret)
         ret = open_videos(app, fresh, err);
     if (!ret)
+        ret = sc_plays_open(
+            &app->plays,
+            &(struct sc_plays_params){.models = app->models, .metrics = app->metrics}, err);
+    if (!ret)
         ret = open_live(app, params, err);
     if (ret) {
         sc_app_close(&app);
@@ -344,6 +350,8 @@ void sc_app_drain(sc_app *app)
         sc_webrtc_stop(app->webrtc);
     if (app->streams)
         sc_streams_stop(app->streams);
+    if (app->plays)
+        sc_plays_stop(app->plays);
 }
 
 void sc_app_stop(sc_app *app)
@@ -366,6 +374,7 @@ void sc_app_close(sc_app **papp)
     // The pool's tasks use videos; what runs still ends before they go.
     sc_pool_close(&app->pool);
     sc_streams_close(&app->streams); // they hold videos and models
+    sc_plays_close(&app->plays);     // likewise
     sc_videos_close(&app->videos);
     sc_inference_close(&app->inference);
     sc_models_close(&app->models);
@@ -426,6 +435,11 @@ sc_inference *sc_app_inference(sc_app *app)
 sc_videos *sc_app_videos(sc_app *app)
 {
     return app->videos;
+}
+
+sc_plays *sc_app_plays(sc_app *app)
+{
+    return app->plays;
 }
 
 sc_streams *sc_app_streams(sc_app *app)

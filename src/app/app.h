@@ -1,8 +1,8 @@
 // The running product: everything a server or a command needs, opened and closed in order.
 //
 // Opens, in order: log, metrics, stores (data folder), pools, the frame reader, models, detections,
-// the videos, live streams, WebRTC sessions; closes in reverse, but streams are told to end first, since their last
-// pictures take a while. Holds no HTTP.
+// the videos, plays of them, live streams, WebRTC sessions; closes in reverse, but streams are told to
+// end first, since their last pictures take a while. Holds no HTTP.
 //
 // Thread-safety: Safe after open; close must come last.
 #pragma once
@@ -18,6 +18,7 @@ typedef struct sc_app sc_app;
 typedef struct sc_videos sc_videos;
 typedef struct sc_models sc_models;
 typedef struct sc_streams sc_streams;
+typedef struct sc_plays sc_plays;
 typedef struct sc_webrtc sc_webrtc;
 typedef struct sc_inference sc_inference;
 struct sc_detector_ops;
@@ -56,7 +57,8 @@ struct sc_app_params {
 // SC_EIO, SC_EDENIED, SC_EDATA, SC_ESTALE with err saying which path and what to do; another
 // server on the same data folder gives SC_EBUSY.
 int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err);
-// A server that stops begins here, before it lets requests finish: live streams end, flushed.
+// A server that stops begins here, before it lets requests finish: live streams end, flushed, and
+// plays as if their videos were over.
 // Idempotent, never blocks.
 void sc_app_drain(sc_app *app);
 // Asks work under way to end early with SC_ECANCELLED (index scans, pictures); new pictures are
@@ -75,6 +77,7 @@ sc_reader_engine *sc_app_engine(sc_app *app);
 sc_models *sc_app_models(sc_app *app);
 sc_inference *sc_app_inference(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
+sc_plays *sc_app_plays(sc_app *app);
 sc_streams *sc_app_streams(sc_app *app);
 sc_webrtc *sc_app_webrtc(sc_app *app);
 

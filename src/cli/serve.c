@@ -32,7 +32,6 @@ static int serve(sc_options *options, sc_log *log, sc_err *err)
         fflush(stdout);
         wait_for_stop(cancel);
         SC_INFO(log, "stopping");
-        sc_app_drain(app);
     }
     sc_http_close(&http);
     sc_app_close(&app);

@@ -325,6 +325,7 @@ static void stop_daemon(sc_http *http)
 {
     atomic_store(&http->closing, true);
     sc_timers_stop(http->timers);
+    sc_app_drain(http->app);
     sc_acceptor_close(&http->acceptor);
     drain(http);
     MHD_stop_daemon(http->daemon);

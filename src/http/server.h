@@ -31,5 +31,6 @@ int sc_http_open(sc_http **phttp, const struct sc_http_params *params, sc_err *e
 int sc_http_port(const sc_http *http);          // the real port when 0 was asked for
 const char *sc_http_url(const sc_http *http);   // "http://127.0.0.1:8000", as people open it
 const char *sc_http_token(const sc_http *http); // the bearer token clients must show, "" = none
-// Graceful: stops accepting, lets requests finish for at most drain-timeout, cuts the rest.
+// Graceful: stops accepting, drains the app, lets requests finish for at most drain-timeout, cuts the
+// rest.
 void sc_http_close(sc_http **phttp);

@@ -108,7 +108,7 @@ enum sc_drop {
     SC_DROP_GROUP,    // full: dropped up to the next entry
     SC_DROP_LATE,     // by a stage's own rule
     SC_DROP_UNWANTED, // whoever took them has ended, or nobody is connected
-    SC_DROP_FAILED,   // whoever took them has failed
+    SC_DROP_FAILED,   // whoever took them has failed; by a stage: could not be made
     SC_DROP_STOPPED,  // the graph was stopped
     SC_DROPS
 };

@@ -191,7 +191,8 @@ describe('many streams of a server', () => {
         await until(async () => (await encoded()).every((count) => count > 5), 'pictures of all', 30000);
         const during = await holds();
         t.diagnostic(`${before.threads} threads before, ${during.threads} with twenty streams`);
-        assert.ok(during.threads - before.threads <= 20 * 8, JSON.stringify(during));
+        // One for each input, which waits for the world; few for all.
+        assert.ok(during.threads - before.threads <= 20 + 10, JSON.stringify(during));
         await Promise.all(ids.map(async (id) => assert.equal((await remove(id)).status, 204)));
         await assertHolds(before);
     });

@@ -10,6 +10,7 @@
 
 #include "../app/fake_detector.h"
 #include "../app/fake_live.h"
+#include "app/play.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "vision/report.h"
@@ -48,6 +49,7 @@ struct sc_app {
     struct sc_streams_settings streams_settings;
     sc_rows *rows;
     sc_streams *streams;
+    sc_plays *plays;
 };
 
 struct sc_upload {
@@ -132,6 +134,9 @@ int fake_app_open(sc_app **papp, int64_t frames)
                                                           .ops_arg = &app->runtime,
                                                           .metrics = app->metrics},
                                NULL));
+    sc_require(!sc_plays_open(
+        &app->plays, &(struct sc_plays_params){.models = app->models, .metrics = app->metrics},
+        NULL));
     open_streams(app);
     memset(table, 0, sizeof(table));
     add("clip", "a \"clip\" \xc3\xa4.mp4", 1000);
@@ -154,6 +159,7 @@ void fake_app_close(sc_app **papp)
 {
     sc_app *app = *papp;
     *papp = NULL;
+    sc_plays_close(&app->plays);
     sc_pool_close(&app->pool);
     sc_streams_close(&app->streams);
     sc_rows_close(&app->rows);
@@ -166,9 +172,14 @@ void fake_app_close(sc_app **papp)
     free(app);
 }
 
+void sc_app_drain(sc_app *app)
+{
+    sc_plays_stop(app->plays);
+}
+
 void sc_app_stop(sc_app *app)
 {
-    (void)app;
+    sc_app_drain(app);
 }
 
 void fake_app_live_end(const char *id, int ret, const char *text)
@@ -187,6 +198,11 @@ int fake_app_viewers(void)
     int viewers = fake_lives.viewers;
     pthread_mutex_unlock(&fake_lives.lock);
     return viewers;
+}
+
+sc_plays *sc_app_plays(sc_app *app)
+{
+    return app->plays;
 }
 
 sc_streams *sc_app_streams(sc_app *app)
