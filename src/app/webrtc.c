@@ -219,6 +219,20 @@ const char *const *sc_webrtc_links(const sc_webrtc *webrtc)
     return (const char *const *)webrtc->links;
 }
 
+int sc_webrtc_try(char version[64], sc_err *err)
+{
+    sc_rtc *rtc;
+    struct sc_rtc_info info = {0};
+    const struct sc_rtc_params params = {0};
+    int ret = sc_rtc_open(&rtc, &params, err);
+    if (ret)
+        return ret;
+    sc_rtc_get_info(rtc, &info);
+    sc_rtc_close(&rtc);
+    memcpy(version, info.version, sizeof(info.version));
+    return SC_OK;
+}
+
 void sc_webrtc_get_info(sc_webrtc *webrtc, struct sc_webrtc_info *info)
 {
     *info = (struct sc_webrtc_info){0};

@@ -88,6 +88,10 @@ int sc_webrtc_start(sc_webrtc *webrtc, const json_t *spec, char id[65], sc_err *
 // A new reference; empty where there are none.
 json_t *sc_webrtc_viewers_json(sc_webrtc *webrtc, const char *stream);
 
+// Whether there is what WebRTC needs: loads it, and lets it go again. SC_EUNSUPPORTED: err says what is
+// missing and how to get it.
+int sc_webrtc_try(char version[64], sc_err *err);
+
 struct sc_webrtc_info {
     bool available;
     char reason[200]; // why not

@@ -119,7 +119,8 @@ static int await_stream(sc_webrtc *webrtc, const char *stream, bool *sound, sc_e
         int ret = state == SC_STREAMS_RUNNING             ? SC_OK
                   : state == SC_STREAMS_STARTING && !late ? SC_EBUSY
                                                           : refuse_state(stream, &status, err);
-        *sound = status.has_live && status.live.sound;
+        *sound = status.has_live && status.live.sound &&
+                 !json_is_false(json_object_get(status.spec, "sound"));
         sc_streams_status_release(&status);
         if (ret != SC_EBUSY)
             return ret;

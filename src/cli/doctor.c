@@ -9,6 +9,7 @@
 
 #include "app/app.h"
 #include "app/models.h"
+#include "app/webrtc.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/str.h"
@@ -137,6 +138,18 @@ static int check_detection(const struct sc_models_settings *settings)
     return bad;
 }
 
+static int check_webrtc(const struct sc_webrtc_settings *settings)
+{
+    sc_err err = {0};
+    char version[64];
+    if (!settings->on)
+        return problems(true, "WebRTC", "switched off (option webrtc)", "");
+    int ret = sc_webrtc_try(version, &err);
+    return ret ? problems(false, "WebRTC", "none: streams cannot be watched by WebRTC",
+                          sc_err_text(&err, ret))
+               : problems(true, "WebRTC", version, "");
+}
+
 static int run(int argc, char **argv)
 {
     sc_options *options = NULL;
@@ -151,7 +164,8 @@ static int run(int argc, char **argv)
         bad += problems(sc_cpu_count() >= 2, "cores", text, "decoding and answering share one");
         bad += check_libraries() + check_decoders() + check_encoder() +
                check_folder(settings->data_dir) + check_limits() +
-               check_detection(sc_options_get(options, &sc_models_options));
+               check_detection(sc_options_get(options, &sc_models_options)) +
+               check_webrtc(sc_options_get(options, &sc_webrtc_options));
         struct sc_pipeline_choice choice;
         sc_pipeline_choose(&choice);
         snprintf(text, sizeof(text), "%s: %s", choice.name, choice.reason);
@@ -166,9 +180,9 @@ static int run(int argc, char **argv)
 const struct sc_command sc_cmd_doctor = {
     .name = "doctor",
     .summary = "checks the machine, says what to do",
-    .help =
-        "usage: saccade doctor [--data-dir DIR]\n\n"
-        "Looks at libraries, decoders, disk, limits and what runs models; exit status 1 if\n"
-        "something wants attention.\n",
+    .help = "usage: saccade doctor [--data-dir DIR]\n\n"
+            "Looks at libraries, decoders, disk, limits, what runs models, and WebRTC; exit "
+            "status 1\n"
+            "if something wants attention.\n",
     .run = run,
 };

@@ -154,6 +154,23 @@ static json_t *detection_json(const struct sc_live_status *live)
                      "objects_so_far", (json_int_t)live->objects_so_far);
 }
 
+// The encodings that WebRTC viewers share.
+static json_t *rungs_json(sc_app *app, const char *id)
+{
+    struct sc_live_rung_figures rungs[SC_LIVE_RUNGS];
+    json_t *array = json_array();
+    int count = sc_streams_get_rungs(sc_app_streams(app), id, rungs, SC_LIVE_RUNGS);
+    for (int i = 0; i < count; i++)
+        json_array_append_new(
+            array,
+            json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:f}", "viewers", rungs[i].taps,
+                      "width", rungs[i].width, "height", rungs[i].height, "bitrate",
+                      (json_int_t)rungs[i].bitrate, "pictures", (json_int_t)rungs[i].pictures,
+                      "keyframes", (json_int_t)rungs[i].keys, "bytes",
+                      (json_int_t)rungs[i].bytes, "busy", rungs[i].busy));
+    return array;
+}
+
 json_t *sc_api_stream_stats_json(sc_app *app, const struct sc_streams_status *status)
 {
     const struct sc_live_status *live = &status->live;
@@ -169,6 +186,7 @@ json_t *sc_api_stream_stats_json(sc_app *app, const struct sc_streams_status *st
     if (sc_app_webrtc(app))
         json_object_set_new(json, "viewers_webrtc",
                             sc_webrtc_viewers_json(sc_app_webrtc(app), status->id));
+    json_object_set_new(json, "rungs", rungs_json(app, status->id));
     json_object_set_new(json, "source", source_json(live));
     json_object_set_new(json, "picture", picture_json(live));
     if (json_object_get(status->spec, "model"))

@@ -100,6 +100,7 @@ static void stats(sc_request *req)
     "\"reason\":{\"type\":[\"string\",\"null\"]},\"restarts\":{\"type\":\"integer\"},"         \
     "\"uptime\":{\"type\":\"number\"},\"viewers\":{\"type\":\"integer\"},"                     \
     "\"viewers_webrtc\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                 \
+    "\"rungs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                          \
     "\"source\":{\"type\":\"object\"},\"picture\":{\"type\":\"object\"},"                      \
     "\"detection\":{\"type\":\"object\"},"                                                     \
     "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                        \
@@ -131,7 +132,8 @@ const sc_endpoint sc_get_live_stats = {
         "`stages`: of each step, `busy` is its share of the time, the latencies are the age "
         "of what it takes, `queue` what waits for it, `drops` what was left out, by reason. "
         "`viewers_webrtc`: of each, its `rung` and size, `bitrate` (what its link carries), "
-        "`sent` (bits a second), `loss`, `rtt_ms`, `queue_ms`, pictures `dropped`.",
+        "`sent` (bits a second), `loss`, `rtt_ms`, `queue_ms`, pictures `dropped`. `rungs`: "
+        "the encodings that they share, `busy` in cores.",
     .params = params,
     .responses = responses,
     .handle = stats,
