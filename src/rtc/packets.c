@@ -65,6 +65,11 @@ void sc_rtp_cutter_init(struct sc_rtp_cutter *cutter, const struct sc_rtp_params
     build_extension(cutter);
 }
 
+size_t sc_rtp_overhead(const struct sc_rtp_cutter *cutter)
+{
+    return RTP_HEADER + cutter->extension_size;
+}
+
 // A packet in the making. It leaves when the next one begins, because the last one is marked.
 struct making {
     struct sc_rtp_cutter *cutter;
@@ -214,7 +219,7 @@ int sc_rtp_cut(struct sc_rtp_cutter *cutter, const uint8_t *data, size_t size,
     if (size > INT_MAX / 2)
         return 0;
     memcpy(m.packet + RTP_HEADER, cutter->extension, cutter->extension_size);
-    m.head = m.size = RTP_HEADER + cutter->extension_size;
+    m.head = m.size = sc_rtp_overhead(cutter);
     if (cutter->params.codec == SC_RTC_H264)
         cut_h264(&m, data, size);
     else if (cutter->params.codec == SC_RTC_VP8)

@@ -33,6 +33,9 @@ struct sc_rtp_cutter {
 };
 void sc_rtp_cutter_init(struct sc_rtp_cutter *cutter, const struct sc_rtp_params *params);
 
+// Bytes of a packet that are header and extensions.
+size_t sc_rtp_overhead(const struct sc_rtp_cutter *cutter);
+
 // packet: borrowed, size bytes, as it goes to SRTP. The last one of a picture has the marker bit.
 typedef void sc_rtp_emit(void *arg, const uint8_t *packet, size_t size);
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,9 +288,46 @@ void sc_rtc_peer_demolish(sc_rtc_peer *peer)
 
 // --- stats --------------------------------------------------------------------------------------
 
-static void describe_remote(sc_rtc_peer *peer, char *text, size_t size)
+static gboolean take_remote(GQuark id, const GValue *value, gpointer arg)
 {
-    (void)peer, (void)text, (void)size;
+    (void)id;
+    sc_rtc_peer *peer = arg;
+    guint port = 0;
+    GstWebRTCStatsType type;
+    const GstStructure *said =
+        GST_VALUE_HOLDS_STRUCTURE(value) ? gst_value_get_structure(value) : NULL;
+    if (!said || !gst_structure_get(said, "type", GST_TYPE_WEBRTC_STATS_TYPE, &type, NULL) ||
+        type != GST_WEBRTC_STATS_REMOTE_CANDIDATE)
+        return TRUE;
+    const char *address = gst_structure_get_string(said, "address");
+    gst_structure_get_uint(said, "port", &port);
+    pthread_mutex_lock(&peer->lock);
+    if (address)
+        snprintf(peer->counts.remote, sizeof(peer->counts.remote),
+                 strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+    pthread_mutex_unlock(&peer->lock);
+    return TRUE;
+}
+
+static void take_stats(GstPromise *promise, gpointer peer)
+{
+    if (gst_promise_wait(promise) == GST_PROMISE_RESULT_REPLIED &&
+        gst_promise_get_reply(promise))
+        gst_structure_foreach(gst_promise_get_reply(promise), take_remote, peer);
+}
+
+static void drop_ref(gpointer arg)
+{
+    sc_rtc_peer *peer = arg;
+    sc_rtc_peer_unref(&peer);
+}
+
+void sc_rtc_peer_find_remote(sc_rtc_peer *peer)
+{
+    GstPromise *promise =
+        gst_promise_new_with_change_func(take_stats, sc_rtc_peer_ref(peer), drop_ref);
+    g_signal_emit_by_name(peer->webrtc, "get-stats", NULL, promise);
+    gst_promise_unref(promise);
 }
 
 void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats)
@@ -306,5 +344,4 @@ void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats)
     }
     stats->retransmitted = sent_again;
     stats->heard_ns = atomic_load(&peer->heard_ns);
-    describe_remote(peer, stats->remote, sizeof(stats->remote));
 }

@@ -113,7 +113,8 @@ void sc_rtc_peer_hear(sc_rtc_peer *peer)
 
 // --- transport-wide feedback --------------------------------------------------------------------
 
-static void read_arrival(struct sc_rtc_arrival *arrival, const GstStructure *said)
+// size: without headers as GStreamer tells it; overhead is added.
+static void read_arrival(struct sc_rtc_arrival *arrival, const GstStructure *said, int overhead)
 {
     guint seq = 0, size = 0;
     guint64 sent = 0, arrived = GST_CLOCK_TIME_NONE;
@@ -127,7 +128,7 @@ static void read_arrival(struct sc_rtc_arrival *arrival, const GstStructure *sai
                                        .lost = lost || arrived == GST_CLOCK_TIME_NONE,
                                        .sent_ns = (int64_t)sent,
                                        .arrived_ns = (int64_t)arrived,
-                                       .size = (int)size};
+                                       .size = (int)size + overhead};
     if (arrival->lost)
         arrival->arrived_ns = 0;
 }
@@ -140,10 +141,11 @@ static void take_arrivals(sc_rtc_peer *peer, const GstStructure *said)
     if (!list || list->n_values == 0)
         return;
     struct sc_rtc_arrival *arrivals = sc_try_calloc(list->n_values, sizeof(*arrivals));
-    int count = 0;
+    int count = 0, overhead = (int)sc_rtp_overhead(&peer->video.cutter);
     for (guint i = 0; arrivals && i < list->n_values; i++)
         if (GST_VALUE_HOLDS_STRUCTURE(&list->values[i]))
-            read_arrival(&arrivals[count++], gst_value_get_structure(&list->values[i]));
+            read_arrival(&arrivals[count++], gst_value_get_structure(&list->values[i]),
+                         overhead);
     if (count > 0 && sc_rtc_peer_enter(peer)) {
         peer->events.on_feedback(peer->events.arg, arrivals, count);
         sc_rtc_peer_leave(peer);

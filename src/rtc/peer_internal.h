@@ -119,6 +119,9 @@ void sc_rtc_peer_demolish(sc_rtc_peer *peer);
 // Reports a peer that has been silent for too long.
 void sc_rtc_peer_check(sc_rtc_peer *peer, int64_t now_ns);
 
+// Asks for the address that it is reached at, which is in the stats some time later.
+void sc_rtc_peer_find_remote(sc_rtc_peer *peer);
+
 // --- peer_negotiate.c
 
 int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc_err *err);

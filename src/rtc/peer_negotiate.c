@@ -136,11 +136,14 @@ static void take_transport_state(GObject *transport, GParamSpec *spec, gpointer 
         return;
     char *pem = NULL;
     g_object_get(transport, "remote-certificate", &pem, NULL);
-    if (is_offered(&peer->offer, pem))
-        sc_rtc_peer_become(peer, SC_RTC_CONNECTED, NULL);
-    else
-        sc_rtc_peer_become(peer, SC_RTC_GONE, "its certificate is not the one it offered");
+    bool offered = is_offered(&peer->offer, pem);
     g_free(pem);
+    if (offered) {
+        sc_rtc_peer_become(peer, SC_RTC_CONNECTED, NULL);
+        sc_rtc_peer_find_remote(peer);
+    } else {
+        sc_rtc_peer_become(peer, SC_RTC_GONE, "its certificate is not the one it offered");
+    }
 }
 
 static void take_connection_state(GObject *webrtc, GParamSpec *spec, gpointer arg)
@@ -268,6 +271,20 @@ static int get_answer(sc_rtc_peer *peer, char **answer, sc_err *err)
     return *answer ? SC_OK : sc_fail(err, SC_EUNSUPPORTED, "GStreamer's answer makes no sense");
 }
 
+// Reports every second, not every five: they tell the viewer how sound and pictures belong together, and us the
+// round trip.
+static void hasten_reports(sc_rtc_peer *peer)
+{
+    GObject *session = NULL;
+    GstElement *rtpbin = gst_bin_get_by_name(GST_BIN(peer->webrtc), "rtpbin");
+    if (rtpbin)
+        g_signal_emit_by_name(rtpbin, "get-internal-session", 0u, &session);
+    if (session)
+        g_object_set(session, "rtcp-min-interval", (guint64)SC_NS_PER_S, NULL);
+    g_clear_object(&session);
+    gst_clear_object(&rtpbin);
+}
+
 int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc_err *err)
 {
     g_signal_connect(peer->webrtc, "notify::ice-gathering-state", G_CALLBACK(take_gathering),
@@ -279,6 +296,7 @@ int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc
         ret = watch_transport(peer, err);
     if (ret < 0)
         return ret;
+    hasten_reports(peer);
     wait_for_candidates(peer, until_ns);
     return get_answer(peer, answer, err);
 }

@@ -28,7 +28,7 @@ struct client_params {
     bool publish;     // sends video (and sound), instead of taking it
     const char *name; // "H264", "VP8"; NULL = "H264"
     bool sound, channel;
-    bool no_twcc;
+    bool no_twcc, nack;
 };
 
 struct client;

@@ -14,7 +14,7 @@
 #include "media/encoder.h"
 
 enum { PICTURES = 24, STEP = 3003, MOST = 4000 };
-#define START 4294900000u // wraps within the test
+#define START 4294850000u // wraps within a second or two
 
 // --- pictures -----------------------------------------------------------------------------------
 
@@ -97,6 +97,7 @@ struct link {
     sc_rtc_peer *peer;
     char *answer;
     pthread_mutex_t lock;
+    uint32_t timestamp; // of the next picture
     enum sc_rtc_state state;
     int states; // told
     char reason[200];
@@ -218,6 +219,7 @@ static void open_link(struct fixture *f, struct link *link, const struct link_pa
     sc_err err = {0};
     memset(link, 0, sizeof(*link));
     pthread_mutex_init(&link->lock, NULL);
+    link->timestamp = START;
     link->client = client_open(&params->client);
     char *text = client_offer(link->client);
     assert_non_null(text);
@@ -260,13 +262,38 @@ static struct fixture *begin(void **state)
     return f;
 }
 
+// Pictures from the first on, the one after the other: timestamps from link->timestamp in steps of STEP.
 static void send_pictures(struct fixture *f, struct link *link, int count, int64_t every_ns)
 {
     for (int i = 0; i < count; i++) {
-        uint32_t timestamp = START + (uint32_t)i * STEP;
-        assert_true(sc_rtc_peer_send(link->peer, f->pictures[i % PICTURES], timestamp));
+        assert_true(sc_rtc_peer_send(link->peer, f->pictures[i % PICTURES], link->timestamp));
+        link->timestamp += STEP;
         sc_clock_sleep(every_ns);
     }
+}
+
+// Timestamps go with the time that passes, or the client's jitter buffer makes its own of it.
+static void pass_time(struct link *link, int ms)
+{
+    int64_t since = sc_clock_now();
+    sc_clock_sleep(ms * SC_NS_PER_MS);
+    link->timestamp += (uint32_t)((sc_clock_now() - since) * 9 / 100000);
+}
+
+// What comes first may be lost: the other side's DTLS can be a moment later than ours. So the same keyframe is sent
+// until it is seen. How many units that were.
+static int lead_in(struct fixture *f, struct link *link)
+{
+    assert_true(wait_for_state(link, SC_RTC_CONNECTED));
+    for (int i = 0; i < 200 && count_units(link->client) == 0; i++) {
+        assert_true(sc_rtc_peer_send(link->peer, f->pictures[0], link->timestamp));
+        pass_time(link, 50);
+    }
+    for (int count = -1; count != count_units(link->client);) { // and what is still on its way
+        count = count_units(link->client);
+        pass_time(link, 400);
+    }
+    return count_units(link->client);
 }
 
 // --- watching -----------------------------------------------------------------------------------
@@ -312,17 +339,20 @@ static void test_pictures_arrive_whole_at_their_times(void **state)
     assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
     assert_false(f->pictures[2]->key);
     assert_false(sc_rtc_peer_send(link.peer, f->pictures[2], START));
+    int before = lead_in(f, &link);
+    uint32_t first = link.timestamp;
     send_pictures(f, &link, PICTURES, 33 * SC_NS_PER_MS);
-    assert_true(wait_for_client(link.client, count_units, PICTURES));
+    assert_true(wait_for_client(link.client, count_units, before + PICTURES));
     int count = client_units(link.client, units, MOST);
-    assert_int_equal(count, PICTURES);
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(units[i].timestamp, START + (uint32_t)i * STEP);
-        check_unit(&units[i], f->pictures[i]);
+    assert_int_equal(count, before + PICTURES);
+    for (int i = 0; i < PICTURES; i++) {
+        assert_int_equal(units[before + i].timestamp, first + (uint32_t)i * STEP);
+        check_unit(&units[before + i], f->pictures[i]);
     }
     struct sc_rtc_peer_stats stats;
     sc_rtc_peer_get_stats(link.peer, &stats);
-    assert_int_equal(stats.pictures, PICTURES);
+    assert_true(stats.pictures >= PICTURES + before);
+    assert_non_null(strchr(stats.remote, ':'));
     assert_int_equal(stats.state, SC_RTC_CONNECTED);
     assert_true(stats.first_sent_ns > stats.connected_ns);
     assert_true(stats.connected_ns > stats.opened_ns);
@@ -341,9 +371,8 @@ static void test_header_extensions(void **state)
     assert_null(strstr(link.answer, "a=setup:active"));
     assert_non_null(strstr(link.answer, "profile-level-id="));
     assert_non_null(strstr(link.answer, "experiments/rtp-hdrext/playout-delay"));
-    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    lead_in(f, &link);
     send_pictures(f, &link, 8, 5 * SC_NS_PER_MS);
-    assert_true(wait_for_client(link.client, count_units, 7));
     int count = client_packets(link.client, packets, MOST), last = -1;
     char wanted[32];
     snprintf(wanted, sizeof(wanted), "a=ssrc:%u ", packets[0].ssrc);
@@ -367,7 +396,7 @@ static void test_keyframes_messages_feedback(void **state)
     char text[100];
     open_link(f, &link, &params);
     assert_false(sc_rtc_peer_send_text(link.peer, "early", 5));
-    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    lead_in(f, &link);
     send_pictures(f, &link, PICTURES, 33 * SC_NS_PER_MS);
     client_want_key(link.client);
     assert_true(wait_for(&link, &link.keys_wanted, 1));
@@ -384,13 +413,13 @@ static void test_keyframes_messages_feedback(void **state)
     struct sc_rtc_peer_stats stats;
     sc_rtc_peer_get_stats(link.peer, &stats);
     assert_true(stats.plis >= 1);
-    // All but what was sent last has been acknowledged, each once, in order, with its times.
+    // All but what was sent last is told of, once, in order, with its times.
     assert_true(wait_for(&link, &link.arrival_count, (int)stats.packets * 8 / 10));
     pthread_mutex_lock(&link.lock);
     for (int i = 0; i < link.arrival_count; i++) {
         const struct sc_rtc_arrival *a = &link.arrivals[i];
         assert_true(a->sent_ns > stats.connected_ns && a->sent_ns < sc_clock_now());
-        assert_in_range(a->size, 13, 1200);
+        assert_in_range(a->size, 25, 1200);
         if (i > 0) {
             assert_int_equal(a->seq, (uint16_t)(a[-1].seq + 1));
             assert_true(a->sent_ns >= a[-1].sent_ns);
@@ -547,8 +576,9 @@ static void test_closing_at_any_moment(void **state)
         }
     }
     settle(f);
-    assert_true(count_entries("/proc/self/task") <= threads + 2);
-    assert_true(count_entries("/proc/self/fd") <= files + 2);
+    // GLib keeps a few threads for later; ninety rounds that leak would show.
+    assert_true(count_entries("/proc/self/task") <= threads + 10);
+    assert_true(count_entries("/proc/self/fd") <= files + 10);
 }
 
 int main(void)
