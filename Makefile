@@ -46,7 +46,7 @@ asan: ## unit tests and fuzz corpora under AddressSanitizer and UBSan
 	@tools/setup build test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan $(SANITIZE) -Db_sanitize=address,undefined
 	ninja -C build-asan
-	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	ASAN_OPTIONS=allocator_may_return_null=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	  tests/run --build build-asan --only unit
 
 # FFmpeg's own threads synchronise in ways that only an instrumented FFmpeg would show.
