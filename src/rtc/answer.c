@@ -82,6 +82,17 @@ static void copy_line(sc_str *out, const struct sc_sdp_line *line)
         sc_str_addf(out, "a=%s%s%s\r\n", line->name, line->value[0] ? ":" : "", line->value);
 }
 
+// Data of the old kind are answered as they were offered.
+static void copy_old_data_line(sc_str *out, const struct sc_sdp_line *line, const char *port)
+{
+    if (line->type == 'm')
+        sc_str_addf(out, "m=application 9 DTLS/SCTP %s\r\n", port);
+    else if (!strcmp(line->name, "sctp-port"))
+        sc_str_addf(out, "a=sctpmap:%s webrtc-datachannel 65535\r\n", port);
+    else
+        copy_line(out, line);
+}
+
 static bool has_extension(struct sc_sdp_part part, const char *uri)
 {
     for (int i = 0; i < part.count; i++) {
@@ -111,8 +122,11 @@ static void add_part(struct mend *mend, int i)
     const struct sc_rtc_media *media = &mend->offer->media[i];
     struct sc_sdp_part part = mend->parts[i];
     bool h264 = i == mend->offer->video && mend->video == SC_RTC_H264;
+    const char *port = strcmp(media->proto, "DTLS/SCTP") ? NULL : sc_sdp_get(part, "sctp-port");
     for (int k = 0; k < part.count; k++) {
-        if (!h264 || !is_fmtp_of(&part.lines[k], media->h264.payload))
+        if (port)
+            copy_old_data_line(&mend->out, &part.lines[k], port);
+        else if (!h264 || !is_fmtp_of(&part.lines[k], media->h264.payload))
             copy_line(&mend->out, &part.lines[k]);
     }
     if (h264)

@@ -1,5 +1,6 @@
 // One m-line of an offer: payloads, formats, extensions, and whether there is use for it.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -211,6 +212,20 @@ static int read_sctp_port(struct reading *reading, const struct sc_sdp_line *lin
     return SC_OK;
 }
 
+// As aiortc still has it: "m=application 9 DTLS/SCTP 5000", and what the port is for.
+static int read_sctpmap(struct reading *reading, const struct sc_sdp_line *line, sc_err *err)
+{
+    struct sc_rtc_media *media = reading->media;
+    const char *rest = line->value;
+    char word[32];
+    long port;
+    if (!sc_sdp_number(&rest, 1, 65535, &port) || !sc_sdp_word(&rest, word, sizeof(word)))
+        return sc_offer_bad(line, err, "sctpmap needs a port and a name");
+    if (atoi(media->format) == port && !strcmp(word, "webrtc-datachannel"))
+        media->sctp_port = (int)port;
+    return SC_OK;
+}
+
 static const struct {
     const char *name;
     int (*read)(struct reading *reading, const struct sc_sdp_line *line, sc_err *err);
@@ -222,6 +237,7 @@ static const struct {
     {"extmap", read_extension},
     {"rtcp-fb", read_feedback},
     {"sctp-port", read_sctp_port},
+    {"sctpmap", read_sctpmap},
     {"ssrc-group", read_ssrc_group},
 };
 
@@ -331,11 +347,10 @@ static struct sc_rtc_format best(const struct reading *reading, enum sc_rtc_code
 
 static const char *why_no_data(const struct sc_rtc_media *media)
 {
+    bool udp = !strcmp(media->proto, "UDP/DTLS/SCTP") || !strcmp(media->proto, "TCP/DTLS/SCTP");
     bool data =
-        !strcmp(media->name, "application") &&
-        (!strcmp(media->proto, "UDP/DTLS/SCTP") || !strcmp(media->proto, "TCP/DTLS/SCTP")) &&
-        !strcmp(media->format, "webrtc-datachannel");
-    if (!data)
+        udp ? !strcmp(media->format, "webrtc-datachannel") : !strcmp(media->proto, "DTLS/SCTP");
+    if (!data || strcmp(media->name, "application"))
         return "it is neither video, audio nor a data channel";
     return media->sctp_port ? NULL : "a=sctp-port is missing";
 }

@@ -236,7 +236,7 @@ static const struct {
      3,
      0,
      1,
-     -1,
+     2,
      101,
      102,
      97,
@@ -437,6 +437,7 @@ static const struct fault malformed[] = {
     {FINGERPRINT, "a=fingerprint:\n", SC_EARG, "line 19: fingerprint names no hash"},
     {"setup:active", "setup:maybe", SC_EARG, "line 20: setup must be actpass or active"},
     {"sctp-port:5000", "sctp-port:0", SC_EARG, "line 26: sctp-port is no port"},
+    {"sctp-port:5000", "sctpmap:x y", SC_EARG, "line 26: sctpmap needs a port and a name"},
 };
 
 static void malformed_offers_are_refused(void **state)
@@ -679,6 +680,24 @@ static void answers_are_mended(void **state)
     sc_rtc_offer_free(&offer);
 }
 
+static void data_of_the_old_kind_are_answered_so(void **state)
+{
+    (void)state;
+    sc_rtc_offer *offer = parse_file("aiortc-watch");
+    char *answer = read_file(ANSWERS, "webrtcbin-answer.sdp");
+    char *text = sc_rtc_offer_text(offer, SC_RTC_H264);
+    assert_holds(text, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n");
+    assert_holds(text, "a=sctp-port:5000\r\n");
+    char *mended = sc_rtc_answer_mend(offer, SC_RTC_H264, answer);
+    assert_holds(mended, "m=application 9 DTLS/SCTP 5000\r\n");
+    assert_holds(mended, "a=sctpmap:5000 webrtc-datachannel 65535\r\n");
+    assert_lacks(mended, "sctp-port");
+    free(mended);
+    free(text);
+    free(answer);
+    sc_rtc_offer_free(&offer);
+}
+
 // The audio is of no use, so webrtcbin never saw it; data it turned down.
 static void refused_media_are_put_back(void **state)
 {
@@ -776,6 +795,7 @@ int main(void)
         cmocka_unit_test(only_what_is_used_is_written),
         cmocka_unit_test(what_is_written_is_read_as_the_same),
         cmocka_unit_test(answers_are_mended),
+        cmocka_unit_test(data_of_the_old_kind_are_answered_so),
         cmocka_unit_test(refused_media_are_put_back),
         cmocka_unit_test(other_profiles_keep_their_name),
         cmocka_unit_test(answers_without_sense_are_refused),
