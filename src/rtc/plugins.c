@@ -1,5 +1,7 @@
 #include "rtc/plugins.h"
 
+#include <string.h>
+
 #include <gst/gst.h>
 #include <stdlib.h>
 
@@ -90,8 +92,11 @@ static void write_log(GstDebugCategory *category, GstDebugLevel level, const gch
                       GstDebugMessage *message, gpointer arg)
 {
     (void)file, (void)line, (void)object;
-    SC_LOG((sc_log *)arg, level <= GST_LEVEL_ERROR ? SC_LOG_WARN : SC_LOG_DEBUG, "gstreamer",
-           SC_S("part", gst_debug_category_get_name(category)), SC_S("in", function),
+    const char *part = gst_debug_category_get_name(category);
+    // Messages that are not sent again, as they are meant to be, are errors to it.
+    bool harmless = level > GST_LEVEL_ERROR || !strcmp(part, "sctpassociation");
+    SC_LOG((sc_log *)arg, harmless ? SC_LOG_DEBUG : SC_LOG_WARN, "gstreamer",
+           SC_S("part", part), SC_S("in", function),
            SC_S("says", gst_debug_message_get(message)));
 }
 
