@@ -200,6 +200,8 @@ static void test_growth(void **state)
     assert_near((double)rig->info.bitrate, first * 1.08, 0.01);
     run(rig, 1.2e6, 20e6, 20);
     assert_near((double)rig->info.bitrate, 1.8e6, 0.03);
+    run(rig, 4e6, 20e6, 1.2); // what is carried is carried, whatever was thought
+    assert_true(rig->info.bitrate > 3900000);
     rig_free(rig);
 }
 
