@@ -405,7 +405,8 @@ int sc_plays_open(sc_plays **pplays, const struct sc_plays_params *params, sc_er
     pthread_mutex_init(&plays->lock, NULL);
     pthread_cond_init(&plays->none, NULL);
     // Steps are short and never wait, so one thread is enough, and nothing else is in their way.
-    plays->pool = sc_pool_open(&(struct sc_pool_params){.threads = 1, .name = "play"});
+    plays->pool = sc_pool_open(
+        &(struct sc_pool_params){.threads = 1, .name = "play", .keeps_time = true});
     if (!plays->pool) {
         sc_plays_close(&plays);
         return sc_fail(err, SC_ENOMEM, "cannot start a thread: the system refuses");

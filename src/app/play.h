@@ -7,7 +7,7 @@
 // too long, here or at who watches, skips ticks, so that the speed stays true; a damaged frame is
 // left out. The pictures are those of app/videos.h: made once for all who want them, never copied.
 //
-// All plays together run on one thread, and one more keeps their timers while there are any.
+// All plays together run on one thread, which keeps their timers, too.
 //
 // Thread-safety: Safe.
 #pragma once

@@ -11,8 +11,12 @@
 #include "base/mem.h"
 
 struct sc_alarms {
+    // Immutable: a thread of its own,
     pthread_t thread;
-    int timer; // the thread sleeps in reading it, so whoever is earlier arms it and wakes nobody
+    int timer; // which sleeps in reading this, so whoever is earlier arms it and wakes nobody; -1 = none
+    // or whoever calls sc_alarms_ring().
+    void (*sooner)(void *arg);
+    void *arg;
 
     pthread_mutex_t lock;
     pthread_cond_t rang; // an alarm's call has returned
@@ -100,11 +104,13 @@ static void ring(sc_alarms *alarms, sc_alarm *alarm)
     pthread_cond_broadcast(&alarms->rang);
 }
 
-static void ring_all_due(sc_alarms *alarms)
+// Returns when the next is due.
+static int64_t ring_all_due(sc_alarms *alarms)
 {
     int64_t now = sc_clock_now();
     while (alarms->count && alarms->heap[0]->when_ns <= now)
         ring(alarms, alarms->heap[0]);
+    return alarms->count ? alarms->heap[0]->when_ns : INT64_MAX;
 }
 
 static void *run(void *arg)
@@ -112,8 +118,8 @@ static void *run(void *arg)
     sc_alarms *alarms = arg;
     pthread_mutex_lock(&alarms->lock);
     while (!alarms->closing) {
-        ring_all_due(alarms);
-        arm(alarms, alarms->closing ? 1 : alarms->count ? alarms->heap[0]->when_ns : 0);
+        int64_t next_ns = ring_all_due(alarms);
+        arm(alarms, alarms->closing ? 1 : next_ns == INT64_MAX ? 0 : next_ns);
         pthread_mutex_unlock(&alarms->lock);
         uint64_t times;
         if (read(alarms->timer, &times, sizeof(times)) < 0)
@@ -136,12 +142,21 @@ static void destroy(sc_alarms *alarms)
     free(alarms);
 }
 
-sc_alarms *sc_alarms_open(const char *name)
+sc_alarms *sc_alarms_new(void (*sooner)(void *arg), void *arg)
 {
     sc_alarms *alarms = sc_new(sc_alarms);
-    char shown[16]; // the kernel's limit
+    alarms->sooner = sooner;
+    alarms->arg = arg;
+    alarms->timer = -1;
     pthread_mutex_init(&alarms->lock, NULL);
     pthread_cond_init(&alarms->rang, NULL);
+    return alarms;
+}
+
+sc_alarms *sc_alarms_open(const char *name)
+{
+    sc_alarms *alarms = sc_alarms_new(NULL, NULL);
+    char shown[16]; // the kernel's limit
     alarms->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     if (alarms->timer < 0 || pthread_create(&alarms->thread, NULL, run, alarms) != 0) {
         destroy(alarms);
@@ -161,10 +176,21 @@ void sc_alarms_close(sc_alarms **palarms)
     pthread_mutex_lock(&alarms->lock);
     sc_require(!alarms->count && !alarms->ringing);
     alarms->closing = true;
-    arm(alarms, 1);
+    if (!alarms->sooner)
+        arm(alarms, 1);
     pthread_mutex_unlock(&alarms->lock);
-    pthread_join(alarms->thread, NULL);
+    if (!alarms->sooner)
+        pthread_join(alarms->thread, NULL);
     destroy(alarms);
+}
+
+int64_t sc_alarms_ring(sc_alarms *alarms)
+{
+    sc_require(alarms->sooner);
+    pthread_mutex_lock(&alarms->lock);
+    int64_t next_ns = ring_all_due(alarms);
+    pthread_mutex_unlock(&alarms->lock);
+    return next_ns;
 }
 
 void sc_alarm_init(sc_alarm *alarm, sc_alarms *alarms, void (*fn)(void *arg), void *arg)
@@ -173,21 +199,33 @@ void sc_alarm_init(sc_alarm *alarm, sc_alarms *alarms, void (*fn)(void *arg), vo
     *alarm = (sc_alarm){.alarms = alarms, .fn = fn, .arg = arg};
 }
 
-void sc_alarm_set(sc_alarm *alarm, int64_t when_ns)
+// Whether it has become the next one. The lock is held.
+static bool set(sc_alarms *alarms, sc_alarm *alarm, int64_t when_ns)
 {
-    sc_alarms *alarms = alarm->alarms;
-    when_ns = when_ns < 1 ? 1 : when_ns; // 0 would disarm
-    pthread_mutex_lock(&alarms->lock);
     if (!alarm->place) {
         alarm->when_ns = when_ns;
         insert(alarms, alarm);
     } else if (when_ns < alarm->when_ns) {
         alarm->when_ns = when_ns;
         sift_up(alarms, alarm->place - 1);
+    } else {
+        return false;
     }
-    if (!alarms->armed_ns || when_ns < alarms->armed_ns)
+    return alarm->place == 1;
+}
+
+void sc_alarm_set(sc_alarm *alarm, int64_t when_ns)
+{
+    sc_alarms *alarms = alarm->alarms;
+    when_ns = when_ns < 1 ? 1 : when_ns; // 0 would disarm
+    pthread_mutex_lock(&alarms->lock);
+    bool next = set(alarms, alarm, when_ns);
+    bool earlier = !alarms->armed_ns || when_ns < alarms->armed_ns;
+    if (next && earlier && !alarms->sooner)
         arm(alarms, when_ns);
     pthread_mutex_unlock(&alarms->lock);
+    if (next && alarms->sooner)
+        alarms->sooner(alarms->arg);
 }
 
 void sc_alarm_release(sc_alarm *alarm)

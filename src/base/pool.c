@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -26,7 +27,9 @@ struct sc_pool {
     struct task_list lists[SC_PRIO_COUNT];
     size_t pending;
     bool closing;
+    bool sooner; // the next alarm is to come earlier than the worker waits for
 
+    bool keeps_time;             // immutable after open, and so is then alarms
     pthread_mutex_t alarms_lock; // its own, since a thread is started under it
     // under alarms_lock
     sc_alarms *alarms; // NULL = nobody uses them
@@ -57,11 +60,33 @@ static void run_task(struct sc_pool_task *task)
     copy.fn(copy.arg);
 }
 
+// Returns when the next alarm is due, INT64_MAX = none. The lock is held, but for calls.
+static int64_t keep_time(sc_pool *pool)
+{
+    if (!pool->keeps_time)
+        return INT64_MAX;
+    pool->sooner = false;
+    pthread_mutex_unlock(&pool->lock);
+    int64_t next_ns = sc_alarms_ring(pool->alarms);
+    pthread_mutex_lock(&pool->lock);
+    return next_ns;
+}
+
+static void wait_for_work(sc_pool *pool, int64_t until_ns)
+{
+    struct timespec ts = {.tv_sec = until_ns / SC_NS_PER_S, .tv_nsec = until_ns % SC_NS_PER_S};
+    if (until_ns == INT64_MAX)
+        pthread_cond_wait(&pool->work, &pool->lock);
+    else
+        pthread_cond_timedwait(&pool->work, &pool->lock, &ts);
+}
+
 static void *worker(void *arg)
 {
     sc_pool *pool = arg;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
+        int64_t next_ns = keep_time(pool);
         struct sc_pool_task *task = take_task(pool);
         if (task) {
             pthread_mutex_unlock(&pool->lock);
@@ -69,8 +94,8 @@ static void *worker(void *arg)
             pthread_mutex_lock(&pool->lock);
         } else if (pool->closing) {
             break;
-        } else {
-            pthread_cond_wait(&pool->work, &pool->lock);
+        } else if (!pool->sooner) {
+            wait_for_work(pool, next_ns);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -87,15 +112,38 @@ static bool start_thread(sc_pool *pool, int i)
     return true;
 }
 
+// Who sets an alarm may be the worker itself, which then looks anyway.
+static void on_sooner(void *arg)
+{
+    sc_pool *pool = arg;
+    pthread_mutex_lock(&pool->lock);
+    pool->sooner = true;
+    pthread_cond_signal(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void init_locks(sc_pool *pool)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, &attr);
+    pthread_mutex_init(&pool->alarms_lock, NULL);
+    pthread_condattr_destroy(&attr);
+}
+
 sc_pool *sc_pool_open(const struct sc_pool_params *params)
 {
     int wanted = params->threads > 0 ? params->threads : sc_cpu_count();
+    sc_require(!params->keeps_time || wanted == 1);
     sc_pool *pool = sc_new(sc_pool);
     pool->max_pending = params->max_pending ? params->max_pending : 65536;
     snprintf(pool->name, sizeof(pool->name), "%s", params->name ? params->name : "pool");
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->work, NULL);
-    pthread_mutex_init(&pool->alarms_lock, NULL);
+    init_locks(pool);
+    pool->keeps_time = params->keeps_time;
+    if (pool->keeps_time)
+        pool->alarms = sc_alarms_new(on_sooner, pool);
     pool->threads = sc_xcalloc((size_t)wanted, sizeof(*pool->threads));
     while (pool->count < wanted && start_thread(pool, pool->count))
         pool->count++;
@@ -117,6 +165,7 @@ void sc_pool_close(sc_pool **ppool)
     for (int i = 0; i < pool->count; i++)
         pthread_join(pool->threads[i], NULL);
     sc_require(!pool->alarm_users);
+    sc_alarms_close(&pool->alarms);
     pthread_mutex_destroy(&pool->alarms_lock);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
@@ -181,7 +230,7 @@ void sc_pool_leave_alarms(sc_pool *pool)
     sc_alarms *unused = NULL;
     pthread_mutex_lock(&pool->alarms_lock);
     sc_require(pool->alarm_users > 0);
-    if (--pool->alarm_users == 0) {
+    if (--pool->alarm_users == 0 && !pool->keeps_time) {
         unused = pool->alarms;
         pool->alarms = NULL;
     }

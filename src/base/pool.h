@@ -16,6 +16,9 @@ struct sc_pool_params {
     int threads;        // 0 = the number of online cores
     size_t max_pending; // tasks waiting, all priorities together; 0 = 65536
     const char *name;   // thread name prefix, at most 10 characters; NULL = "pool"
+    // Alarms have no thread of their own, the pool's keeps them between tasks: less to wake, and exact
+    // where all tasks are short. Pools of one thread only.
+    bool keeps_time;
 };
 
 sc_pool *
@@ -38,7 +41,7 @@ struct sc_pool_task {
 // Not again before fn has begun; fn may post it again, or free it.
 void sc_pool_post_task(sc_pool *pool, enum sc_priority prio, struct sc_pool_task *task);
 
-// Alarms for all who use the pool: one thread more, from the first use to the last. Each use is given
+// Alarms for all who use the pool: one thread more, from the first use to the last (but keeps_time). Each use is given
 // back, its alarms released, before the pool closes. NULL when the thread cannot be started. Giving
 // back the last one waits for the thread, so not from an alarm.
 sc_alarms *sc_pool_use_alarms(sc_pool *pool);

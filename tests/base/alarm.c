@@ -177,6 +177,39 @@ static void test_set_by_many_threads(void **state)
     sc_alarms_close(&alarms);
 }
 
+// --- without a thread -------------------------------------------------------------------------
+
+static void count_sooner(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void test_rung_by_the_caller(void **state)
+{
+    (void)state;
+    struct clock a = {0}, b = {0};
+    int sooner = 0;
+    sc_alarms *alarms = sc_alarms_new(count_sooner, &sooner);
+    sc_alarm_init(&a.alarm, alarms, on_alarm, &a);
+    sc_alarm_init(&b.alarm, alarms, on_alarm, &b);
+    assert_true(sc_alarms_ring(alarms) == INT64_MAX);
+    int64_t now = sc_clock_now(), far = now + 3600 * SC_NS_PER_S;
+    set(&a, far);
+    assert_int_equal(sooner, 1);
+    set(&b, far + 1); // not the next one
+    assert_int_equal(sooner, 1);
+    assert_true(sc_alarms_ring(alarms) == far);
+    set(&b, now);
+    assert_int_equal(sooner, 2);
+    assert_int_equal(b.calls, 0);
+    assert_true(sc_alarms_ring(alarms) == far);
+    assert_int_equal(b.calls, 1);
+    assert_int_equal(a.calls, 0);
+    sc_alarm_release(&a.alarm);
+    sc_alarm_release(&b.alarm);
+    sc_alarms_close(&alarms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_release_waits_for_a_call),
         cmocka_unit_test(test_release_of_some),
         cmocka_unit_test(test_set_by_many_threads),
+        cmocka_unit_test(test_rung_by_the_caller),
     };
     return cmocka_run_group_tests_name("base/alarm", tests, NULL, NULL);
 }

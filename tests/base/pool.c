@@ -145,6 +145,65 @@ static void test_alarms_are_shared(void **state)
     sc_pool_close(&pool);
 }
 
+// --- a pool that keeps the time itself --------------------------------------------------------
+
+struct beat {
+    sc_alarm alarm;
+    sc_pool *pool;
+    int64_t due_ns;
+    atomic_int rings, tasks;
+    atomic_bool early;
+};
+
+static void on_task(void *arg)
+{
+    struct beat *beat = arg;
+    if (atomic_fetch_add(&beat->tasks, 1) < 9) {
+        beat->due_ns = sc_clock_now() + SC_NS_PER_MS;
+        sc_alarm_set(&beat->alarm, beat->due_ns);
+    }
+}
+
+static void on_beat(void *arg)
+{
+    struct beat *beat = arg;
+    if (sc_clock_now() < beat->due_ns)
+        atomic_store(&beat->early, true);
+    atomic_fetch_add(&beat->rings, 1);
+    sc_pool_post(beat->pool, SC_PRIO_NORMAL, on_task, beat);
+}
+
+static void wait_for_tasks(struct beat *beat, int tasks)
+{
+    for (int i = 0; atomic_load(&beat->tasks) < tasks; i++) {
+        assert_true(i < 10000);
+        sc_clock_sleep(SC_NS_PER_MS);
+    }
+}
+
+static void test_keeps_time_itself(void **state)
+{
+    (void)state;
+    struct beat beat = {0}, far = {0};
+    sc_pool *pool = sc_pool_open(&(struct sc_pool_params){.threads = 1, .keeps_time = true});
+    sc_alarms *alarms = sc_pool_use_alarms(pool);
+    beat.pool = far.pool = pool;
+    sc_alarm_init(&beat.alarm, alarms, on_beat, &beat);
+    sc_alarm_init(&far.alarm, alarms, on_beat, &far);
+    far.due_ns = sc_clock_now() + 3600 * SC_NS_PER_S;
+    sc_alarm_set(&far.alarm, far.due_ns);
+    sc_clock_sleep(5 * SC_NS_PER_MS); // it sleeps until then,
+    sc_alarm_set(&beat.alarm, 0);     // and is woken
+    wait_for_tasks(&beat, 10);
+    assert_int_equal(beat.rings, 10);
+    assert_false(beat.early);
+    assert_int_equal(far.rings, 0);
+    sc_alarm_release(&beat.alarm);
+    sc_alarm_release(&far.alarm);
+    sc_pool_leave_alarms(pool);
+    sc_pool_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_tasks_post_tasks_while_closing),
         cmocka_unit_test(test_core_count),
         cmocka_unit_test(test_alarms_are_shared),
+        cmocka_unit_test(test_keeps_time_itself),
     };
     return cmocka_run_group_tests_name("base/pool", tests, NULL, NULL);
 }
