@@ -54,7 +54,8 @@ tsan: ## unit tests under ThreadSanitizer
 	@tools/setup build test
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan $(SANITIZE) -Db_sanitize=thread
 	ninja -C build-tsan
-	TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1 tests/run --build build-tsan --only unit
+	TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
+	  tests/run --build build-tsan --only unit
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS
 	@tools/setup build fuzz

@@ -290,11 +290,11 @@ void sc_rtc_close(sc_rtc **prtc)
     if (!rtc)
         return;
     *prtc = NULL;
+    sc_rtc_wait_till_warm(rtc); // a process that ends while a key is made crashes
     int64_t until = sc_clock_now() + CLOSE_WAIT_NS;
     pthread_mutex_lock(&rtc->lock);
     rtc->stopping = true;
-    while ((rtc->closing > 0 || !rtc->warm) &&
-           sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
+    while (rtc->closing > 0 && sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
         ;
     rtc->stopped = true;
     pthread_cond_broadcast(&rtc->changed);

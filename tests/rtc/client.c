@@ -114,6 +114,8 @@ static void take_pad(GstElement *webrtc, GstPad *pad, gpointer arg)
     GstAppSinkCallbacks callbacks = {.new_sample = take_unit};
     g_object_set(sink, "sync", FALSE, "async", FALSE, "caps", wanted, NULL);
     gst_caps_unref(wanted);
+    pthread_mutex_lock(&client->lock); // with client_open()
+    pthread_mutex_unlock(&client->lock);
     gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, client, NULL);
     gst_bin_add_many(GST_BIN(client->pipeline), depay, sink, NULL);
     gst_element_link(depay, sink);
@@ -252,6 +254,8 @@ struct client *client_open(const struct client_params *params)
         if (params->sound)
             add_input(client, true);
     }
+    pthread_mutex_lock(&client->lock);
+    pthread_mutex_unlock(&client->lock);
     gst_element_set_state(client->pipeline, GST_STATE_PLAYING);
     if (params->channel)
         g_signal_emit_by_name(client->webrtc, "create-data-channel", "page", NULL,
