@@ -1,6 +1,7 @@
 // The detection models of the server: the picker, and the form that adds one.
 //
-// `models` fires "chosen" when the model in use changed: another one, none, or it became ready.
+// `models` fires "chosen" when the model in use changed: another one, none, or it became ready; and "listed" when
+// the list was read.
 import { Problem, getJson, postForm, request } from './api.js';
 import { $, bytes, confirmed, element, icon, toast } from './ui.js';
 
@@ -17,6 +18,8 @@ let lookTimer;
 // A model serves when it is ready, and goes on serving while a new file for its name is loaded.
 export const chosen = () => list.find((model) => model.name === wanted && model.serving) || null;
 
+export const all = () => list;
+
 // The model that was asked for, '' = none; whether it is there is known once the list is.
 export const name = () => wanted;
 
@@ -31,6 +34,7 @@ export async function refresh() {
         lookTimer = setTimeout(() => refresh().catch(() => {}), LOOK_MS);
     } else if (wanted && !list.some((model) => model.name === wanted)) wanted = '';
     paint();
+    models.dispatchEvent(new Event('listed'));
 }
 
 // For now only: an address that somebody sent does not change what the user chose.
@@ -86,15 +90,18 @@ function row(model) {
         element('button', { class: 'icon', type: 'button', title: 'Delete', 'aria-label': `Delete ${model.name}`, onclick: () => remove(model.name) }, icon('bin')));
 }
 
-async function remove(name) {
+// Asks first. complain(text) is called where it was refused.
+export async function remove(name, complain = (text) => tell(text, 'failed')) {
     if (!await confirmed(`Delete ${name}?`, 'Its files are removed from the server.')) return;
     try {
         await request(`${PATH}/${encodeURIComponent(name)}`, { method: 'DELETE' });
         await refresh();
     } catch (error) {
-        tell(error.text || String(error), 'failed');
+        complain(error.text || String(error));
     }
 }
+
+export const labels = (name) => getJson(`${PATH}/${encodeURIComponent(name)}`).then((model) => model.labels || []);
 
 // --- the form -----------------------------------------------------------------------------
 
@@ -173,7 +180,7 @@ async function settled(name, signal) {
     }
 }
 
-function openDialog() {
+export function openDialog() {
     tell('');
     $('model-dialog').showModal();
     refresh().catch((error) => tell(error.text || String(error), 'failed'));

@@ -5,11 +5,15 @@ import { $, element } from './ui.js';
 const PLACES = {
     live: { title: 'Live', load: () => import('./wall.js') },
     stream: { title: 'Live', nav: 'live', load: () => import('./stream.js') },
+    models: { title: 'Models', load: () => import('./shelf.js') },
+    system: { title: 'System', load: () => import('./machine.js') },
 };
 
 const ROUTES = [
     [/^#\/live$/, 'live'],
     [/^#\/live\/([A-Za-z0-9_-]{1,64})$/, 'stream'],
+    [/^#\/models$/, 'models'],
+    [/^#\/system$/, 'system'],
 ];
 
 let opened = { key: '', close: null };
