@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the files of a folder as a C table of sc_asset (src/http/assets.h), and the chart library
-beside them as uplot.js, uplot.css and uplot.txt (its licence).
+"""Writes the files of a folder as a C table of sc_asset (src/http/assets.h), and beside them the
+libraries for charts (uplot.js, uplot.css) and HLS (hls.js), each with its licence (.txt).
 
 usage: embed.py FOLDER PACKAGES OUT.c DEPFILE
 
-Where PACKAGES (node_modules) lacks the library, uplot.js exports null and the page does without.
+Where PACKAGES (node_modules) lacks one, its module exports null and the page does without.
 """
 
 import gzip
@@ -44,25 +44,39 @@ def read(path):
         return f.read()
 
 
-# Its small build is a script that sets a variable; a line more makes it a module.
-# url: (file of the package, what is appended, what stands there without the package)
-CHART = {
-    "/uplot.js": ("dist/uPlot.iife.min.js", b"\nexport default uPlot;\n", b"export default null;\n"),
-    "/uplot.css": ("dist/uPlot.min.css", b"", b""),
-    "/uplot.txt": ("LICENSE", b"", b"not part of this build\n"),
+NOTHING = b"export default null;\n"
+UNUSED = b"not part of this build\n"
+
+# package: {url: (its file, what is appended, what stands there without the package)}. uPlot's small build
+# is a script that sets a variable; a line more makes it a module. Nothing reads the map that hls.js names.
+LIBRARIES = {
+    "uplot": {
+        "/uplot.js": ("dist/uPlot.iife.min.js", b"\nexport default uPlot;\n", NOTHING),
+        "/uplot.css": ("dist/uPlot.min.css", b"", b""),
+        "/uplot.txt": ("LICENSE", b"", UNUSED),
+    },
+    "hls.js": {
+        "/hls.js": ("dist/hls.light.min.mjs", b"", NOTHING),
+        "/hls.txt": ("LICENSE", b"", UNUSED),
+    },
 }
 
 
-def chart(packages):
+def library(packages, name, files):
     """The library's files as {url: data}, and what they depend on."""
-    folder = os.path.join(packages, "uplot")
-    paths = {url: os.path.join(folder, name) for url, (name, _, _) in CHART.items()}
+    folder = os.path.join(packages, name)
+    paths = {url: os.path.join(folder, file) for url, (file, _, _) in files.items()}
     if all(os.path.isfile(path) for path in paths.values()):
-        return {url: read(paths[url]) + CHART[url][1] for url in CHART}, list(paths.values())
+        return {url: without_map(read(paths[url])) + files[url][1] for url in files}, list(paths.values())
     # Looked at again once the nearest folder that exists has changed.
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
-    return {url: CHART[url][2] for url in CHART}, [folder]
+    return {url: files[url][2] for url in files}, [folder]
+
+
+def without_map(data):
+    head, mark, _ = data.rpartition(b"\n//# sourceMappingURL=")
+    return head + b"\n" if mark else data
 
 
 def array(out, name, data):
@@ -76,8 +90,11 @@ def main():
     folder, packages, target, depfile = sys.argv[1:5]
     files, folders = find(folder)
     assets = {"/" + os.path.relpath(path, folder).replace(os.sep, "/"): read(path) for path in files}
-    library, sources = chart(packages)
-    assets.update(library)
+    sources = []
+    for name, urls in LIBRARIES.items():
+        found, needs = library(packages, name, urls)
+        assets.update(found)
+        sources += needs
     rows = []
     with open(target, "w", encoding="ascii") as out:
         out.write('#include "http/assets.h"\n\n')

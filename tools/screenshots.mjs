@@ -1,7 +1,8 @@
 // Writes the pictures of the page, docs/images/page_*.png: each state of it as a browser shows it.
 //
 // usage: node tools/screenshots.mjs [NAME...]      needs build/saccade and Chromium
-import { mkdir, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { launch, openTab } from '../tests/e2e/browser.mjs';
 import { makeFolder, removeFolders, startServer } from '../tests/e2e/server.mjs';
@@ -10,7 +11,9 @@ const OUT = resolve(import.meta.dirname, '../docs/images');
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const DARK = { colorScheme: 'dark' };
 
-let server;
+const BINARY = resolve(import.meta.dirname, '../build/saccade');
+
+let server, folder;
 
 const post = (path, body) => fetch(server.url + path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
     .then(async (answer) => { if (!answer.ok) throw new Error(await answer.text()); });
@@ -36,39 +39,84 @@ async function makeStreams() {
     await make('test-picture', { input: 'testsrc:size=640x360,rate=10,seed=4' });
 }
 
-// Each: what is there before, where it is, what is waited for and done, and how it is shown.
-const STATES = {
-    live_empty: { path: '#/live', ready: (page) => page.getByText('Nothing is live yet').waitFor() },
-    live_new: { path: '#/live', async ready(page) {
-        await page.getByRole('button', { name: 'New stream' }).first().click();
-        await page.getByLabel(/^Input/).fill('rtsp://camera/stream');
-        await page.getByText('More settings').click();
-    } },
-    live: { before: makeStreams, path: '#/live', ready: pictures },
-    live_dark: { before: makeStreams, path: '#/live', ready: pictures, options: DARK },
-    live_phone: { before: makeStreams, path: '#/live', ready: pictures, options: PHONE },
-};
-
-async function pictures(page) {
-    await page.waitForFunction(() => document.querySelectorAll('.tile canvas[data-n]').length >= 3);
-    await page.locator('.tile .reason', { hasText: /\w/ }).first().waitFor();
-    await page.waitForTimeout(1500);
+// The made-up match as a stored video.
+async function makeVideo() {
+    const answer = await fetch(`${server.url}/api/v1/videos/match`);
+    if (answer.ok) return;
+    const file = join(folder, 'match.mp4');
+    execFileSync(BINARY, ['live', 'testsrc:size=1280x720,rate=25,duration=12', file], { stdio: 'ignore' });
+    await fetch(`${server.url}/api/v1/videos?id=match&name=match.mp4`, { method: 'POST', body: await readFile(file) });
+    await fetch(`${server.url}/api/v1/videos?id=second-half&name=second-half.mp4`, { method: 'POST', body: await readFile(file) });
 }
 
-async function shoot(browser, name, { before, path, ready, options = {} }) {
+const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+const tiles = async (page) => {
+    await page.waitForFunction(() => document.querySelectorAll('.tile canvas[data-n]').length >= 3);
+    await page.locator('.tile .reason', { hasText: /\w/ }).first().waitFor();
+    await sleep(1500);
+};
+const counted = async (page) => {
+    await page.locator('#model').selectOption('pitch');
+    await page.waitForFunction(() => document.querySelectorAll('#boxes .box').length > 5 && document.querySelector('#chart canvas'));
+    await page.waitForFunction(() => !/Counting|counting|…/.test(document.getElementById('counts-status').textContent), null, { timeout: 90000 });
+    await page.mouse.move(5, 5);
+    await sleep(1500);
+};
+const watching = async (page) => {
+    await page.locator('.watch[data-way="webrtc"]').waitFor();
+    await page.waitForFunction(() => Number(document.querySelector('.marks').dataset.boxes) > 5);
+    await sleep(4000);
+};
+const chosen = async (page) => {
+    await watching(page);
+    await page.locator('.objects button').first().click();
+    await sleep(300);
+};
+const noWebrtc = async (page) => {
+    await page.route('**/whep', (route) => route.fulfill({ status: 501, contentType: 'application/problem+json', body: '{"status":501,"title":"Not Implemented","detail":"GStreamer is missing: apt install gstreamer1.0-nice"}' }));
+};
+
+// Each: what is there before, where it is, what is waited for and done, and how it is shown.
+const STATES = {
+    empty: { path: '#/', ready: (page) => page.getByText('Drop a video here.').waitFor() },
+    live_empty: { path: '#/live', ready: (page) => page.getByText('Nothing is live yet').waitFor() },
+    new_stream: { path: '#/live', async ready(page) {
+        await page.getByRole('button', { name: 'New stream' }).first().click();
+        await page.getByLabel(/^Input/).fill('rtsp://camera/stream');
+        await page.getByLabel(/^Id/).fill('gate 7');
+        await page.getByRole('button', { name: 'Start', exact: true }).click();
+        await page.locator('.wrong:not([hidden])').waitFor();
+    } },
+    library: { before: makeVideo, path: '#/', ready: (page) => page.waitForFunction(() => document.querySelectorAll('.thumb img.on').length > 1).then(() => sleep(500)) },
+    frame: { before: makeVideo, path: '#/v/match?n=130', ready: counted },
+    frame_dark: { before: makeVideo, path: '#/v/match?n=130', ready: counted, options: DARK },
+    frame_phone: { before: makeVideo, path: '#/v/match?n=130', ready: counted, options: PHONE },
+    live: { before: makeStreams, path: '#/live', ready: tiles },
+    live_phone: { before: makeStreams, path: '#/live', ready: tiles, options: { ...PHONE, ...DARK } },
+    stream: { before: makeStreams, path: '#/live/north-stand', ready: chosen, options: { viewport: { width: 1280, height: 1180 } } },
+    stream_dark: { before: makeStreams, path: '#/live/north-stand', ready: watching, options: DARK },
+    stream_phone: { before: makeStreams, path: '#/live/north-stand', ready: watching, options: PHONE },
+    stream_mjpeg: { before: makeStreams, path: '#/live/drawn', prepare: noWebrtc, ready: (page) => page.locator('.watch[data-way="mjpeg"]').waitFor().then(() => sleep(2500)) },
+    stream_lost: { before: makeStreams, path: '#/live/gate', ready: (page) => page.waitForFunction(() => /\w/.test(document.querySelector('.cover')?.textContent)).then(() => sleep(2500)) },
+    embedded: { before: makeStreams, path: 'webrtc?stream=north-stand', ready: watching, options: { viewport: { width: 720, height: 480 } } },
+    models: { before: makeStreams, path: '#/models', ready: (page) => page.locator('.model .facts-list dd').nth(4).waitFor() },
+    system: { before: makeStreams, path: '#/system', ready: () => sleep(22000), options: { viewport: { width: 1280, height: 1120 } } },
+};
+
+async function shoot(browser, name, { before, path, prepare, ready, options = {} }) {
     await before?.();
     const { page, close } = await openTab(browser, { viewport: { width: 1280, height: 800 }, ...options });
+    await prepare?.(page);
     await page.goto(`${server.url}/${path}`);
-    page.setDefaultTimeout(25000);
-    await ready(page).catch((error) => console.error(name, error.message));
+    await ready(page).catch((error) => { console.error(`${name}: ${error.message}`); process.exitCode = 1; });
     await page.screenshot({ path: join(OUT, `page_${name}.png`), animations: 'disabled' });
     console.log(`docs/images/page_${name}.png`);
     await close(/./);
 }
 
 const wanted = process.argv.slice(2);
-await mkdir(OUT, { recursive: true });
-server = await startServer(await makeFolder());
+folder = await makeFolder();
+server = await startServer(folder);
 const browser = await launch();
 try {
     for (const [name, state] of Object.entries(STATES)) if (!wanted.length || wanted.includes(name)) await shoot(browser, name, state);

@@ -123,9 +123,10 @@ class StreamPage {
         this.state.tell(stream.state);
         if (stream.input) this.facts.textContent = streams.about(stream);
         const why = streams.why(stream);
-        this.reason.hidden = !why;
-        this.reason.textContent = why;
         this.player.tell({ state: stream.state, reason: why });
+        // Where there is no picture, the player says it in its place.
+        this.reason.hidden = !why || !this.player.session;
+        this.reason.textContent = why;
     }
 
     // --- what this page measures ----------------------------------------------------------

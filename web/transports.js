@@ -127,7 +127,9 @@ async function openHls({ id, stage, signal, picture }) {
     const path = `${streamPath(id)}/hls/index.m3u8`;
     await request(path, { signal, cache: 'no-store' });
     const video = makeVideo(stage);
+    let fail;
     const gone = new Promise((resolve) => {
+        fail = resolve;
         for (const type of ['error', 'ended']) video.addEventListener(type, () => resolve(video.error?.message || 'it ended'));
     });
     let detach = () => {};
@@ -138,7 +140,7 @@ async function openHls({ id, stage, signal, picture }) {
         video.remove();
     };
     try {
-        detach = await attachHls(video, path);
+        detach = await attachHls(video, path, fail);
         const first = new Promise((resolve, reject) => {
             gone.then((reason) => reject(new Problem(0, { title: reason })));
             follow(video, picture, resolve);
@@ -155,7 +157,7 @@ async function openHls({ id, stage, signal, picture }) {
 }
 
 // The browser's own player where it has one (it sends no token), else the library for it, which is fetched now.
-async function attachHls(video, path) {
+async function attachHls(video, path, failed) {
     if (video.canPlayType('application/vnd.apple.mpegurl') && !token()) {
         video.src = path;
         video.play().catch(() => {});
@@ -163,8 +165,8 @@ async function attachHls(video, path) {
     }
     const { default: Hls } = await import('./hls.js').catch(() => ({}));
     if (!Hls?.isSupported()) throw new Problem(501, { title: 'this browser plays no HLS' });
-    const player = new Hls({ liveSyncDurationCount: 1, xhrSetup: (xhr) => { if (token()) xhr.setRequestHeader('Authorization', `Bearer ${token()}`); } });
-    player.on(Hls.Events.ERROR, (event, { fatal }) => { if (fatal) video.dispatchEvent(new Event('error')); });
+    const player = new Hls({ enableWorker: false, liveSyncDurationCount: 1, xhrSetup: (xhr) => { if (token()) xhr.setRequestHeader('Authorization', `Bearer ${token()}`); } });
+    player.on(Hls.Events.ERROR, (event, { fatal, details }) => { if (fatal) failed(`its player says ${details}`); });
     player.loadSource(path);
     player.attachMedia(video);
     video.play().catch(() => {});

@@ -209,7 +209,7 @@ export class Player extends EventTarget {
         this.cover.textContent = this.session ? '' : this.waiting || text || tried.at(-1) || 'Connecting…';
         this.way.textContent = name || (text ? 'Connecting' : 'Waiting');
         const upgrade = this.session && this.session.name !== 'webrtc' && this.wanted === 'auto' ? ` Playing ${name} instead.` : '';
-        this.status.textContent = `${tried.join(' ')}${upgrade}`;
+        this.status.textContent = !this.session && this.waiting ? '' : `${tried.join(' ')}${upgrade}`;
         this.boxes.disabled = Boolean(this.session) && this.session.name !== 'webrtc';
         const where = this.drawn ? 'The stream has boxes drawn into its picture already. ' : '';
         this.boxes.title = this.boxes.disabled ? `${where}Boxes on top come with WebRTC only` : `${where}Boxes on the picture (b)`;

@@ -94,6 +94,14 @@ describe('an empty server', () => {
         await removeAll();
     });
 
+    test('the first load takes less than 200 kB', async () => {
+        await page.goto(server.url);
+        await page.getByText('Drop a video here.').waitFor();
+        const sizes = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(({ encodedBodySize }) => encodedBodySize));
+        assert.ok(sizes.length > 10 && sizes.every((size) => size > 0), `${sizes}`);
+        assert.ok(sizes.reduce((sum, size) => sum + size) < 200000, `${sizes}`);
+    });
+
     test('invites to drop a file, and loads nothing from elsewhere', async () => {
         const origins = new Set();
         page.on('request', (request) => { if (/^http/.test(request.url())) origins.add(new URL(request.url()).origin); });

@@ -1,5 +1,6 @@
 // The player of a live stream, against a WHEP server that is another page, on a real server for the rest.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -9,6 +10,7 @@ import { makeFolder, removeFolders, startServer } from './server.mjs';
 import { mockWhep } from './whep_mock.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+const BINARY = process.env.SACCADE || join(ROOT, 'build/saccade');
 const STREAMS = '/api/v1/streams';
 
 let browser, server, page, close, expected, whep;
@@ -198,6 +200,28 @@ describe('when WebRTC does not do', () => {
         await until(() => whep.deleted.includes('session1'), 'the session is ended');
         const figure = page.locator('.figures dt', { hasText: 'Size' }).locator('xpath=following-sibling::dd[1]');
         await until(async () => await figure.textContent() === '320×180', 'its size');
+    });
+
+    for (const [player, own] of [['by the browser itself, or the library', true], ['by the library', false]]) test(`HLS where the server has it, ${player}`, async () => {
+        const folder = await makeFolder();
+        execFileSync(BINARY, ['live', 'testsrc:size=320x180,rate=10,duration=8', join(folder, 'index.m3u8')], { stdio: 'ignore' });
+        await open({}, () => ({ status: 501 }));
+        expected = /status of 501/;
+        if (!own) await page.addInitScript(() => { HTMLMediaElement.prototype.canPlayType = () => ''; });
+        await page.route('**/streams/yard/hls/*', async (route) => {
+            const name = new URL(route.request().url()).pathname.split('/').at(-1);
+            const body = await readFile(join(folder, name));
+            return route.fulfill({ body, contentType: name.endsWith('m3u8') ? 'application/vnd.apple.mpegurl' : 'video/mp4' });
+        });
+        await watch('hls');
+        assert.match(await page.locator('.watch-status').textContent(), /^WebRTC: .* Playing HLS instead\.$/);
+        const figure = page.locator('.figures dt', { hasText: 'Size' }).locator('xpath=following-sibling::dd[1]');
+        await until(async () => await figure.textContent() === '320×180', 'its size');
+        const asked = () => page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('hls.js')));
+        if (!own) assert.ok(await asked(), 'the library is fetched now');
+        await page.goto(`${server.url}/docs`);
+        await page.goto(server.url);
+        assert.ok(!await asked(), 'and not in the first load');
     });
 
     test('too many viewers: MJPEG for now; asked for by hand, WebRTC is tried again', async () => {
