@@ -192,7 +192,7 @@ static int build(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params, sc_
     if (gst_element_set_state(peer->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
         return sc_fail(err, SC_EINTERNAL, "GStreamer's pipeline does not start");
     if (peer->offer.data >= 0)
-        sc_rtc_peer_add_channel(peer);
+        sc_rtc_peer_await_channels(peer);
     return SC_OK;
 }
 

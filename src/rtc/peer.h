@@ -97,9 +97,8 @@ int sc_rtc_peer_restart(sc_rtc_peer *peer, const char *ufrag, const char *pwd, c
 // dropped, and all up to the next keyframe. timestamp: RTP, 90 kHz (48 kHz); it grows from call to call.
 // False: dropped.
 bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t timestamp);
-// On the data channel "saccade": the one that the viewer opened under this name, else ours (unordered, no
-// retransmissions). False: there is none, or it is not open, or
-// more than 64 kB wait: nothing was sent.
+// On the data channel that the viewer opened (unordered and without retransmissions is best). False: there is
+// none, or it is not open, or more than 64 kB wait: nothing was sent.
 bool sc_rtc_peer_send_text(sc_rtc_peer *peer, const char *text, size_t size);
 void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate); // 0 = at once
 void sc_rtc_peer_want_key(sc_rtc_peer *peer); // asks a publisher for a keyframe (PLI)

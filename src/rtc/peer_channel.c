@@ -1,9 +1,8 @@
-// Data channels: ours, named "saccade", and those that the other side opens.
+// Data channels, as the other side opens them.
 #include <string.h>
 
 #include "rtc/peer_internal.h"
 
-#define NAME         "saccade"
 #define MOST_WAITING (64 << 10) // bytes: older than what comes next, and of no use then
 
 static void take_message(sc_rtc_peer *peer, const char *data, size_t size)
@@ -57,16 +56,10 @@ static void take_channel(GstElement *webrtc, GstWebRTCDataChannel *channel, gpoi
     hold(peer, g_object_ref(channel));
 }
 
-void sc_rtc_peer_add_channel(sc_rtc_peer *peer)
+// None of our own: some peers give it the number that theirs has already.
+void sc_rtc_peer_await_channels(sc_rtc_peer *peer)
 {
-    GstWebRTCDataChannel *channel = NULL;
-    GstStructure *how = gst_structure_new("options", "ordered", G_TYPE_BOOLEAN, FALSE,
-                                          "max-retransmits", G_TYPE_INT, 0, NULL);
     g_signal_connect(peer->webrtc, "on-data-channel", G_CALLBACK(take_channel), peer);
-    g_signal_emit_by_name(peer->webrtc, "create-data-channel", NAME, how, &channel);
-    gst_structure_free(how);
-    if (channel)
-        hold(peer, channel);
 }
 
 // Known in 1.22: a channel whose signals come after its parent has gone.
@@ -82,18 +75,15 @@ void sc_rtc_peer_drop_channels(sc_rtc_peer *peer)
     peer->channel_count = 0;
 }
 
-// One that the other side opened under our name comes before our own.
 static GstWebRTCDataChannel *ref_open_channel(sc_rtc_peer *peer)
 {
     GstWebRTCDataChannel *open = NULL;
     pthread_mutex_lock(&peer->lock);
-    for (int i = peer->channel_count - 1; i >= 0 && !open; i--) {
+    for (int i = 0; i < peer->channel_count && !open; i++) {
         GstWebRTCDataChannelState state = GST_WEBRTC_DATA_CHANNEL_STATE_CLOSED;
-        char *label = NULL;
-        g_object_get(peer->channels[i].channel, "ready-state", &state, "label", &label, NULL);
-        if (state == GST_WEBRTC_DATA_CHANNEL_STATE_OPEN && !g_strcmp0(label, NAME))
+        g_object_get(peer->channels[i].channel, "ready-state", &state, NULL);
+        if (state == GST_WEBRTC_DATA_CHANNEL_STATE_OPEN)
             open = g_object_ref(peer->channels[i].channel);
-        g_free(label);
     }
     pthread_mutex_unlock(&peer->lock);
     return open;

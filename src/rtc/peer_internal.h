@@ -152,7 +152,7 @@ GstPadProbeReturn sc_rtc_peer_take_event(GstPad *pad, GstPadProbeInfo *info, gpo
 
 // --- peer_channel.c
 
-void sc_rtc_peer_add_channel(sc_rtc_peer *peer);
+void sc_rtc_peer_await_channels(sc_rtc_peer *peer);
 void sc_rtc_peer_drop_channels(sc_rtc_peer *peer);
 
 // --- rtc.c
