@@ -1,9 +1,8 @@
 #include "rtc/plugins.h"
 
-#include <string.h>
-
 #include <gst/gst.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
