@@ -12,6 +12,7 @@
 #define SOUND_RATE    48000
 #define TAP_PAUSE_NS  (SC_NS_PER_S / 5) // between tries to tap a stream that does not run
 #define RATE_PAUSE_NS SC_NS_PER_S       // between changes of an encoder's rate
+#define SILENCE_NS    (SC_NS_PER_S / 5) // feedback comes several times as often
 
 // --- pictures in --------------------------------------------------------------------------
 
@@ -83,6 +84,12 @@ static void change(sc_rtc_viewer *viewer, int rung)
     viewer->rung = rung;
 }
 
+// Where the link is full, what the rung before still has would only come before the new one's keyframe.
+static bool held(const sc_rtc_viewer *viewer)
+{
+    return viewer->ladder.hold && viewer->wanted != viewer->rung;
+}
+
 static void send(sc_rtc_viewer *viewer, const struct sc_live_sample *sample, uint32_t timestamp,
                  const sc_str *text)
 {
@@ -115,7 +122,7 @@ static void take(void *arg, const struct sc_live_sample *sample)
                 continue;
             if (v->wanted == number && v->rung != number && sample->packet->key)
                 change(v, number);
-            if (v->rung == number)
+            if (v->rung == number && !held(v))
                 send(v, sample, timestamp, &hub->text);
         }
     }
@@ -191,17 +198,30 @@ static bool aim(sc_rtc_viewer *viewer, int step)
     return true;
 }
 
+// What has become known of the link, for the ladder and the peer. True: the rung is to change. Under lock.
+static bool judge(sc_rtc_viewer *viewer, const struct sc_rtc_arrival *arrivals, int count)
+{
+    const struct sc_rtc_ladder *ladder = &viewer->ladder;
+    int64_t now = sc_clock_now();
+    sc_rtc_estimate_feed(viewer->estimate, arrivals, count, now);
+    sc_rtc_estimate_get(viewer->estimate, &viewer->link);
+    bool changed = aim(viewer, sc_rtc_ladder_step(&viewer->ladder, &viewer->link, now));
+    if (viewer->listed) {
+        int64_t rate = ladder->rates[ladder->rung];
+        sc_rtc_peer_set_pace(viewer->peer, sc_rtc_ladder_pace(ladder, &viewer->link));
+        sc_rtc_peer_set_link(viewer->peer, rate ? rate : ladder->params.bitrates[ladder->rung],
+                             viewer->link.bitrate);
+    }
+    return changed;
+}
+
 static void on_feedback(void *arg, const struct sc_rtc_arrival *arrivals, int count)
 {
     sc_rtc_viewer *viewer = arg;
     sc_rtc_hub *hub = viewer->hub;
-    int64_t now = sc_clock_now();
     pthread_mutex_lock(&hub->lock);
-    sc_rtc_estimate_feed(viewer->estimate, arrivals, count, now);
-    sc_rtc_estimate_get(viewer->estimate, &viewer->link);
-    bool changed = aim(viewer, sc_rtc_ladder_step(&viewer->ladder, &viewer->link, now));
-    if (viewer->listed)
-        sc_rtc_peer_set_pace(viewer->peer, sc_rtc_ladder_pace(&viewer->ladder, &viewer->link));
+    bool changed = judge(viewer, arrivals, count);
+    viewer->heard_ns = sc_clock_now();
     pthread_mutex_unlock(&hub->lock);
     if (changed)
         hub->params.wake(hub->params.arg);
@@ -469,8 +489,19 @@ static sc_rtc_viewer *next_gone(sc_rtc_hub *hub)
     return v;
 }
 
+// Those of whom nothing is heard: that says something as well.
+static void judge_silent(sc_rtc_hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    for (sc_rtc_viewer *v = hub->first; v; v = v->next)
+        if (v->begun && v->heard_ns && sc_clock_now() - v->heard_ns > SILENCE_NS)
+            judge(v, NULL, 0);
+    pthread_mutex_unlock(&hub->lock);
+}
+
 void sc_rtc_hub_step(sc_rtc_hub *hub)
 {
+    judge_silent(hub);
     for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         step_rung(&hub->rungs[i]);
     for (sc_rtc_viewer *v; (v = next_gone(hub));)

@@ -42,6 +42,7 @@ struct sc_rtc_viewer {
     bool begun;         // something was sent,
     uint32_t timestamp; // last with this RTP time
     int switches;
+    int64_t heard_ns; // of its last feedback; 0 = none yet
     sc_rtc_estimate *estimate;
     struct sc_rtc_estimate_info link;
     struct sc_rtc_ladder ladder;

@@ -141,6 +141,11 @@ static void take_element(GstBin *bin, GstBin *sub, GstElement *element, gpointer
         g_object_set(element, "sctp-association-id", (guint)peer->association, NULL);
     if (strcmp(name, "rtprtxsend") != 0)
         return;
+    GstPad *pad = gst_element_get_static_pad(element, "src");
+    if (pad)
+        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, sc_rtc_peer_judge_repeat,
+                          peer, NULL);
+    gst_clear_object(&pad);
     pthread_mutex_lock(&peer->lock);
     if (!peer->rtx)
         peer->rtx = gst_object_ref(element);

@@ -101,6 +101,9 @@ bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t times
 // none, or it is not open, or more than 64 kB wait: nothing was sent.
 bool sc_rtc_peer_send_text(sc_rtc_peer *peer, const char *text, size_t size);
 void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate); // 0 = at once
+// What is sent, and what the link carries, bits a second: packets that the viewer misses are sent again within that
+// (rtc/repeat.h). estimate 0: whenever it asks.
+void sc_rtc_peer_set_link(sc_rtc_peer *peer, int64_t rate, int64_t estimate);
 void sc_rtc_peer_want_key(sc_rtc_peer *peer); // asks a publisher for a keyframe (PLI)
 
 struct sc_rtc_peer_stats {

@@ -18,6 +18,7 @@
 
 #include "rtc/packets.h"
 #include "rtc/peer.h"
+#include "rtc/repeat.h"
 
 #define SC_RTC_CHANNELS 4 // data channels that a peer may open
 
@@ -92,6 +93,8 @@ struct sc_rtc_peer {
     size_t queued_bytes;             // and their bytes
     bool key_only;                   // what is no keyframe is left out
     struct sc_rtc_peer_stats counts; // the rest is filled in when asked
+    struct sc_rtc_repeat repeat;     // of the pictures
+    int64_t rate, estimate;          // sc_rtc_peer_set_link()
     bool shifted;                    // shift_ns is known
     int64_t shift_ns;                // from packets' times to the pipeline's
     struct sc_rtc_channel channels[SC_RTC_CHANNELS];
@@ -140,6 +143,9 @@ GstCaps *sc_rtc_peer_make_caps(const struct sc_rtp_params *rtp);
 // Before negotiation: sources and transceivers of what is sent.
 int sc_rtc_peer_add_sources(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params,
                             sc_err *err);
+
+// Turns down what is not worth sending again. A probe.
+GstPadProbeReturn sc_rtc_peer_judge_repeat(GstPad *pad, GstPadProbeInfo *info, gpointer arg);
 
 // --- peer_receive.c
 

@@ -172,6 +172,33 @@ static GstClockTime media_time(sc_rtc_peer *peer, int64_t pts_ns)
     return at > 0 ? (GstClockTime)at : 0;
 }
 
+// Under lock.
+static void note_sent(sc_rtc_peer *peer, GstBuffer *buffer, bool key, int64_t now_ns)
+{
+    uint8_t head[4];
+    if (gst_buffer_extract(buffer, 0, head, sizeof(head)) == sizeof(head))
+        sc_rtc_repeat_sent(&peer->repeat, (uint16_t)(head[2] << 8 | head[3]),
+                           (int)gst_buffer_get_size(buffer), key, now_ns);
+}
+
+GstPadProbeReturn sc_rtc_peer_judge_repeat(GstPad *pad, GstPadProbeInfo *info, gpointer arg)
+{
+    (void)pad;
+    sc_rtc_peer *peer = arg;
+    const GstStructure *what = gst_event_get_structure(GST_PAD_PROBE_INFO_EVENT(info));
+    guint seq;
+    if (!what || !gst_structure_has_name(what, "GstRTPRetransmissionRequest") ||
+        !gst_structure_get_uint(what, "seqnum", &seq))
+        return GST_PAD_PROBE_OK;
+    pthread_mutex_lock(&peer->lock);
+    double round_ms = peer->counts.rtt_ms > 0 ? peer->counts.rtt_ms : 0;
+    bool granted = !peer->estimate ||
+                   sc_rtc_repeat_ask(&peer->repeat, (uint16_t)seq, peer->rate, peer->estimate,
+                                     (int64_t)(round_ms * SC_NS_PER_MS), sc_clock_now());
+    pthread_mutex_unlock(&peer->lock);
+    return granted ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
 static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBufferList *list,
                          const sc_packet *packet, int64_t spread)
 {
@@ -188,6 +215,8 @@ static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBuffe
         before += gst_buffer_get_size(buffer);
         if (i + 1 == count)
             GST_BUFFER_OFFSET_END(buffer) = (guint64)packet->av->size;
+        if (track == &peer->video)
+            note_sent(peer, buffer, packet->key && !i, now);
         gst_app_src_push_buffer(GST_APP_SRC(track->source), gst_buffer_ref(buffer));
     }
 }
@@ -245,5 +274,13 @@ void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate)
 {
     pthread_mutex_lock(&peer->lock);
     peer->pace = bitrate;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+void sc_rtc_peer_set_link(sc_rtc_peer *peer, int64_t rate, int64_t estimate)
+{
+    pthread_mutex_lock(&peer->lock);
+    peer->rate = rate;
+    peer->estimate = estimate;
     pthread_mutex_unlock(&peer->lock);
 }

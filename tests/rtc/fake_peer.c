@@ -54,6 +54,12 @@ void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate)
     peer->pace = bitrate;
 }
 
+void sc_rtc_peer_set_link(sc_rtc_peer *peer, int64_t rate, int64_t estimate)
+{
+    peer->rate = rate;
+    peer->estimate = estimate;
+}
+
 void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats)
 {
     *stats = (struct sc_rtc_peer_stats){.pictures = peer->count};

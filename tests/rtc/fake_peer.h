@@ -17,7 +17,7 @@ struct sc_rtc_peer {
     } sent[FAKE_SENT];
     int texts;
     char text[2000]; // the last one
-    int64_t pace;
+    int64_t pace, rate, estimate;
 };
 
 // How many are open, and what the next open() gives.

@@ -368,6 +368,8 @@ static void test_goes_down_at_a_keyframe(void **state)
     assert_false(rig.tapped[HIGH]);
     assert_times_grow(peer);
     assert_true(peer->pace < pace);
+    assert_int_equal(peer->rate, 600000);
+    assert_true(peer->estimate > 0);
     struct sc_rtc_viewer_stats stats;
     sc_rtc_viewer_get_stats(viewer, &stats);
     assert_int_equal(stats.rung, LOW);
