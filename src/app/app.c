@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/casts.h"
 #include "app/detections.h"
 #include "app/detector.h"
 #include "app/play.h"
@@ -39,6 +40,7 @@ struct sc_app {
     int rung_count;
     sc_streams *streams;
     sc_webrtc *webrtc;
+    sc_casts *casts;
 };
 
 #define OPT(field) offsetof(struct sc_app_settings, field)
@@ -255,13 +257,15 @@ static int open_live(sc_app *app, const struct sc_app_params *params, sc_err *er
 {
     const struct sc_webrtc_settings *webrtc =
         sc_options_get(params->options, &sc_webrtc_options);
-    if (webrtc->on) {
-        int ret = sc_webrtc_rungs(webrtc->rungs, app->rungs, err);
-        if (ret < 0)
-            return ret;
-        app->rung_count = ret;
-    }
-    int ret = open_streams(app, params, err);
+    int ret = sc_webrtc_rungs(webrtc->rungs, app->rungs, err);
+    if (ret < 0)
+        return ret;
+    app->rung_count = ret; // also without WebRTC: HLS is made of the first one
+    ret = open_streams(app, params, err);
+    if (!ret)
+        ret = sc_casts_open(&app->casts,
+                            &(struct sc_casts_params){.streams = app->streams, .log = app->log},
+                            err);
     return ret ? ret : open_webrtc(app, webrtc, err);
 }
 
@@ -346,6 +350,8 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
 
 void sc_app_drain(sc_app *app)
 {
+    if (app->casts)
+        sc_casts_stop(app->casts);
     if (app->webrtc)
         sc_webrtc_stop(app->webrtc);
     if (app->streams)
@@ -371,6 +377,7 @@ void sc_app_close(sc_app **papp)
     *papp = NULL;
     sc_app_stop(app);
     sc_webrtc_close(&app->webrtc); // it posts to the pool
+    sc_casts_close(&app->casts);
     // The pool's tasks use videos; what runs still ends before they go.
     sc_pool_close(&app->pool);
     sc_streams_close(&app->streams); // they hold videos and models
@@ -445,6 +452,11 @@ sc_plays *sc_app_plays(sc_app *app)
 sc_streams *sc_app_streams(sc_app *app)
 {
     return app->streams;
+}
+
+sc_casts *sc_app_casts(sc_app *app)
+{
+    return app->casts;
 }
 
 sc_webrtc *sc_app_webrtc(sc_app *app)

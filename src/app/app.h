@@ -19,6 +19,7 @@ typedef struct sc_videos sc_videos;
 typedef struct sc_models sc_models;
 typedef struct sc_streams sc_streams;
 typedef struct sc_plays sc_plays;
+typedef struct sc_casts sc_casts;
 typedef struct sc_webrtc sc_webrtc;
 typedef struct sc_inference sc_inference;
 struct sc_detector_ops;
@@ -79,6 +80,7 @@ sc_inference *sc_app_inference(sc_app *app);
 sc_videos *sc_app_videos(sc_app *app);
 sc_plays *sc_app_plays(sc_app *app);
 sc_streams *sc_app_streams(sc_app *app);
+sc_casts *sc_app_casts(sc_app *app);
 sc_webrtc *sc_app_webrtc(sc_app *app);
 
 struct sc_app_status {

@@ -32,6 +32,18 @@
 
 typedef struct sc_live_output sc_live_output;
 
+// Where the files of an HLS output go instead of a folder. All is called on the output's thread, and nothing
+// after close has returned where none of it blocks.
+struct sc_live_output_store {
+    // The whole file of that name (no folder), in place of one that has it. Fails as files do, for good.
+    int (*put)(void *arg, const char *name, const void *data, size_t size, sc_err *err);
+    void (*remove)(void *arg, const char *name); // one that was put, or not
+    // The playlist that was put names so many parts of that segment, and all before it; parts -1: the
+    // stream has ended.
+    void (*listed)(void *arg, int segment, int parts);
+    void *arg;
+};
+
 // Zero is the default everywhere but in url and video.
 struct sc_live_output_params {
     const char *url;
@@ -47,6 +59,8 @@ struct sc_live_output_params {
     int segment_ms; // shortest segment, cut at keyframes; 0 = 1000
     int window;     // segments kept; 0 = 6, < 0 = all (on demand afterwards)
     bool cues;      // a WebVTT track beside the picture; index.m3u8 is then a master playlist
+    const struct sc_live_output_store *store; // NULL = the url's folder; outlives the output
+    bool holds; // whoever serves the files holds requests for what is about to come
     // Called on any thread, also from within put, when it needs a keyframe to go on (it came back, it
     // dropped, a segment is due). It must not block or call the output.
     void (*want_key)(void *arg);

@@ -26,9 +26,9 @@ static int write_all(int fd, const char *data, size_t size)
     return 0;
 }
 
-// Whole or not at all: under another name first.
-int sc_hls_write_file(const struct sc_hls *h, const char *name, const void *data, size_t size,
-                      sc_err *err)
+// Under another name first.
+static int write_to_folder(const struct sc_hls *h, const char *name, const void *data,
+                           size_t size, sc_err *err)
 {
     sc_str path = {0}, temporary = {0};
     sc_str_addf(&path, "%s%s", h->folder, name);
@@ -47,6 +47,26 @@ int sc_hls_write_file(const struct sc_hls *h, const char *name, const void *data
     return ret;
 }
 
+int sc_hls_write_file(const struct sc_hls *h, const char *name, const void *data, size_t size,
+                      sc_err *err)
+{
+    const struct sc_live_output_store *store = h->setup.params->store;
+    return store ? store->put(store->arg, name, data, size, err)
+                 : write_to_folder(h, name, data, size, err);
+}
+
+static void remove_file(const struct sc_hls *h, const char *name)
+{
+    const struct sc_live_output_store *store = h->setup.params->store;
+    sc_str path = {0};
+    sc_str_addf(&path, "%s%s", h->folder, name);
+    if (store)
+        store->remove(store->arg, name);
+    else
+        unlink(path.s);
+    sc_str_release(&path);
+}
+
 void sc_hls_add_name(const struct sc_hls *h, sc_str *out, int number, const char *ending)
 {
     sc_str_addf(out, "%s-%s-%05d.%s", h->stem, h->run, number, ending);
@@ -61,20 +81,18 @@ void sc_hls_add_part_name(const struct sc_hls *h, sc_str *out, int segment, int 
 
 static void remove_part(const struct sc_hls *h, const struct sc_hls_part *part)
 {
-    sc_str path = {0};
-    sc_str_add(&path, h->folder);
-    sc_hls_add_part_name(h, &path, part->segment, part->number);
-    unlink(path.s);
-    sc_str_release(&path);
+    sc_str name = {0};
+    sc_hls_add_part_name(h, &name, part->segment, part->number);
+    remove_file(h, name.s);
+    sc_str_release(&name);
 }
 
 static void remove_segment(const struct sc_hls *h, int number, const char *ending)
 {
-    sc_str path = {0};
-    sc_str_add(&path, h->folder);
-    sc_hls_add_name(h, &path, number, ending);
-    unlink(path.s);
-    sc_str_release(&path);
+    sc_str name = {0};
+    sc_hls_add_name(h, &name, number, ending);
+    remove_file(h, name.s);
+    sc_str_release(&name);
 }
 
 #define DIGITS "0123456789"
@@ -96,7 +114,7 @@ static bool is_old(const struct sc_hls *h, const char *name)
 
 void sc_hls_remove_old(const struct sc_hls *h)
 {
-    DIR *folder = opendir(*h->folder ? h->folder : ".");
+    DIR *folder = h->setup.params->store ? NULL : opendir(*h->folder ? h->folder : ".");
     struct dirent *entry;
     while (folder && (entry = readdir(folder))) {
         if (is_old(h, entry->d_name))

@@ -310,7 +310,7 @@ static int open_muxer(struct sc_hls *h)
 static int write_init(struct sc_hls *h, sc_err *err)
 {
     sc_str name = {0};
-    if (*h->folder && mkdir(h->folder, 0755) < 0 && errno != EEXIST)
+    if (*h->folder && !h->setup.params->store && mkdir(h->folder, 0755) < 0 && errno != EEXIST)
         return sc_hls_fail_file(h, "", err);
     sc_str_addf(&name, "%s-%s-init.mp4", h->stem, h->run);
     int ret = sc_hls_write_file(h, name.s, sc_str_get(&h->bytes), h->bytes.len, err);

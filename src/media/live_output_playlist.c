@@ -14,13 +14,15 @@ static void add_date(const struct sc_hls *h, sc_str *out, int64_t at_ns)
                 sc_clock_format(when, h->zero_wall + at_ns));
 }
 
-// How far from the end players play. They read the playlist again after a segment's time, since nobody
-// holds their request until there is a part more: they need what lasts as long, and some room.
+// How far from the end players play. Where nobody holds their request until there is a part more, they read
+// the playlist again after a segment's time: they need what lasts as long, and some room.
 static void add_part_head(const struct sc_hls *h, sc_str *out)
 {
     double part = (double)h->part_ns / 1e9;
-    sc_str_addf(out, "#EXT-X-SERVER-CONTROL:PART-HOLD-BACK=%.3f\n",
-                FFMAX(3 * part, h->target + 2 * part));
+    bool held = h->setup.params->holds;
+    sc_str_addf(out, "#EXT-X-SERVER-CONTROL:%sPART-HOLD-BACK=%.3f\n",
+                held ? "CAN-BLOCK-RELOAD=YES," : "",
+                held ? 3 * part : FFMAX(3 * part, h->target + 2 * part));
     sc_str_addf(out, "#EXT-X-PART-INF:PART-TARGET=%.3f\n", part);
 }
 
@@ -95,7 +97,16 @@ static int write_playlist(const struct sc_hls *h, const char *what, const char *
 
 static int write_picture_playlist(const struct sc_hls *h, bool ended, sc_err *err)
 {
-    return write_playlist(h, h->setup.params->cues ? "-video" : "", "m4s", ended, err);
+    const struct sc_live_output_params *p = h->setup.params;
+    const struct sc_hls_part *last = h->part_count ? &h->parts[h->part_count - 1] : NULL;
+    int segment = h->first + h->count;
+    int ret = write_playlist(h, p->cues ? "-video" : "", "m4s", ended, err);
+    if (ret >= 0 && p->store)
+        p->store->listed(p->store->arg, segment,
+                         ended                              ? -1
+                         : last && last->segment == segment ? last->number + 1
+                                                            : 0);
+    return ret;
 }
 
 // Not before there is a whole segment: players that know no parts would find nothing.

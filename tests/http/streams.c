@@ -56,6 +56,7 @@ static void test_life_of_a_stream(void **state)
     assert_has(a.body, "\"state\":\"running\"");
     assert_has(a.body, "\"fps\":5");
     assert_has(a.body, "\"mjpeg_url\":\"/api/v1/streams/door/stream.mjpeg\"");
+    assert_has(a.body, "\"hls_url\":\"/api/v1/streams/door/hls/index.m3u8\"");
     assert_null(strstr(a.body.s, "hush"));
     answer_release(&a);
     post_good(&env, "{'input':'testsrc:','id':'b'}");
@@ -225,6 +226,45 @@ static void test_many_watch(void **state)
     close_env(&env);
 }
 
+#define HLS "/api/v1/streams/a/hls/"
+
+static void test_hls(void **state)
+{
+    (void)state;
+    struct env env;
+    assert_int_equal(open_env(&env, NULL, NULL), 0);
+    post_good(&env, "{'input':'testsrc:','id':'a'}");
+    struct answer a = ask(&env, GET(HLS "index.m3u8?_HLS_msn=7&_HLS_part=2"));
+    assert_int_equal(a.status, 200);
+    assert_header(a, "Content-Type", "application/vnd.apple.mpegurl");
+    assert_header(a, "Cache-Control", "no-store");
+    assert_has(a.body, "a 7 2");
+    answer_release(&a);
+    a = ask(&env, GET(HLS "index-1-init.mp4"));
+    assert_header(a, "Content-Type", "video/mp4");
+    answer_release(&a);
+    a = ask(&env, GET(HLS "index-1-00001.2.m4s"));
+    assert_header(a, "Content-Type", "video/iso.segment");
+    assert_has(a.body, "a -1 -1");
+    answer_release(&a);
+    assert_body(&env, GET(HLS "none.m4s"), 404, "as the script says");
+    assert_body(&env, GET(HLS "idle.m4s"), 409, "as the script says");
+    assert_body(&env, GET(HLS "late.m4s"), 503, "as the script says");
+    assert_body(&env, GET(HLS "end.m4s"), 503, "as the script says");
+    assert_int_equal(ask_status(&env, GET(HLS "many.m4s")), 503);
+    assert_body(&env, GET(HLS "index.m3u8?_HLS_part=2"), 400, "_HLS_msn");
+    assert_body(&env, GET(HLS "index.m3u8?_HLS_msn=-1"), 400, "_HLS_msn");
+    assert_body(&env, GET("/api/v1/streams/b/hls/index.m3u8"), 404, "no stream b");
+    struct client held = client_open(env.port);
+    client_send(&held, GET(HLS "held.m4s"));
+    usleep(50000);
+    assert_body(&env, GET(HLS "index.m3u8"), 200, "a -1 -1");
+    while (!held.in.len || !strstr(held.in.s, "held"))
+        assert_true(client_more(&held));
+    client_close(&held);
+    close_env(&env);
+}
+
 // Who reads nothing gets no more than what is on its way; whoever reads gets all.
 static void test_slow_viewers_skip(void **state)
 {
@@ -288,7 +328,7 @@ int main(void)
         cmocka_unit_test(test_life_of_a_stream), cmocka_unit_test(test_bad_bodies_are_refused),
         cmocka_unit_test(test_figures_once),     cmocka_unit_test(test_figures_as_events),
         cmocka_unit_test(test_many_watch),       cmocka_unit_test(test_slow_viewers_skip),
-        cmocka_unit_test(test_closing_ends_all),
+        cmocka_unit_test(test_closing_ends_all), cmocka_unit_test(test_hls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

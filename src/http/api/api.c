@@ -25,6 +25,7 @@ const sc_endpoint *const sc_api_table[] = {
     &sc_delete_stream,
     &sc_get_live_stats,
     &sc_get_live_mjpeg,
+    &sc_get_live_hls,
     &sc_post_whep,
     &sc_patch_whep,
     &sc_delete_whep,

@@ -11,7 +11,7 @@ extern const sc_endpoint sc_upload_v1, sc_batch_inference;
 extern const sc_endpoint sc_list_models, sc_upload_model, sc_get_model, sc_delete_model;
 extern const sc_endpoint sc_get_detections;
 extern const sc_endpoint sc_add_stream, sc_list_streams, sc_get_live, sc_delete_stream;
-extern const sc_endpoint sc_get_live_stats, sc_get_live_mjpeg;
+extern const sc_endpoint sc_get_live_stats, sc_get_live_mjpeg, sc_get_live_hls;
 extern const sc_endpoint sc_post_whep, sc_patch_whep, sc_delete_whep;
 extern const sc_endpoint sc_post_whip, sc_patch_whip, sc_delete_whip, sc_start_webrtc;
 extern const sc_endpoint sc_get_health, sc_get_ready, sc_get_metrics;

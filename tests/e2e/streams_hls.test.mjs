@@ -1,0 +1,89 @@
+// A live stream as HLS from the server's memory, in hls.js: low latency by held requests.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { launch, openTab } from './browser.mjs';
+import { until } from './live_peers.mjs';
+import { makeFolder, removeFolders, startServer } from './server.mjs';
+
+const HLS_JS = resolve(import.meta.dirname, '../../node_modules/hls.js/dist/hls.min.js');
+const PAGE = `<!doctype html><title>hls</title><link rel="icon" href="data:,"><video muted playsinline></video>
+<script src="/hls.min.js"></script><script>
+const video = document.querySelector('video'), hls = new Hls({ lowLatencyMode: true });
+window.seen = { errors: [], trouble: [], parts: 0, hls };
+hls.on(Hls.Events.ERROR, (_, data) => { (data.fatal ? seen.errors : seen.trouble).push(data.details); });
+hls.on(Hls.Events.FRAG_LOADED, (_, { part }) => { seen.parts += part ? 1 : 0; });
+hls.loadSource('/api/v1/streams/gate/hls/index.m3u8');
+hls.attachMedia(video);
+hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
+</script>`;
+
+const noBrowser = (!existsSync(process.env.CHROMIUM || '/usr/bin/chromium') && 'Chromium is not installed')
+    || (!existsSync(HLS_JS) && 'hls.js is not installed');
+
+describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
+    let server;
+    const api = (path, options) => fetch(`${server.url}/api/v1/streams${path}`, options);
+    before(async () => {
+        server = await startServer(await makeFolder());
+        const response = await api('', {
+            method: 'POST', headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ id: 'gate', input: 'testsrc:size=320x180,rate=25', realtime: true }),
+        });
+        assert.equal(response.status, 201, await response.text());
+        await until(async () => (await (await api('/gate')).json()).state === 'running', 'pictures');
+    });
+    after(async () => {
+        await server?.stop();
+        await removeFolders();
+    });
+
+    test('tells what is not there', async () => {
+        for (const [path, status] of [['/none/hls/index.m3u8', 404], ['/gate/hls/index-0-init.mp4', 404],
+            ['/gate/hls/index.m3u8?_HLS_part=1', 400], ['/gate/hls/index.m3u8?_HLS_msn=900', 400], ['/gate/hls/index.m3u8?_HLS_msn=x', 400]]) {
+            const response = await api(path);
+            await response.text();
+            assert.equal(response.status, status, path);
+        }
+    });
+
+    test('plays near the live edge', { timeout: 90000 }, async (t) => {
+        const browser = await launch(), { page, close } = await openTab(browser);
+        const asked = [];
+        try {
+            await page.route('**/watch', (route) => route.fulfill({ contentType: 'text/html', body: PAGE }));
+            await page.route('**/hls.min.js', (route) => route.fulfill({ contentType: 'text/javascript', path: HLS_JS }));
+            page.on('request', (request) => asked.push(request.url()));
+            await page.goto(`${server.url}/watch`);
+            await page.waitForFunction('document.querySelector("video").currentTime > 0');
+            await sleep(1500);
+            await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
+            await sleep(5000);
+            const got = await page.evaluate(async () => {
+                const { hls, errors, trouble, parts } = window.seen, behind = [];
+                for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
+                return { errors, trouble, parts, behind: behind.sort((a, b) => a - b)[10], target: hls.targetLatency };
+            });
+            t.diagnostic(`${got.behind} ms behind, ${got.parts} parts (${got.trouble}), aims at ${got.target} s`);
+            assert.deepEqual(got.errors, []);
+            assert.ok(got.parts > 10, `${got.parts} parts`);
+            assert.ok(got.behind < 3000, `${got.behind} ms behind`);
+            assert.ok(asked.filter((url) => /_HLS_msn=\d+&_HLS_part=\d+/.test(url)).length > 5, 'no request was held');
+        } finally {
+            await close(/./);
+            await browser.close();
+        }
+    });
+
+    test('a held request ends with the stream', async () => {
+        const list = await (await api('/gate/hls/index.m3u8')).text();
+        const last = [...list.matchAll(/-(\d+)\.m4s$/gm)].at(-1)[1];
+        const held = api(`/gate/hls/index.m3u8?_HLS_msn=${Number(last) + 2}`);
+        await sleep(50);
+        assert.equal((await api('/gate', { method: 'DELETE' })).status, 204);
+        assert.match(await (await held).text(), /#EXT-X-ENDLIST/);
+    });
+});
