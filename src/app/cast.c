@@ -10,7 +10,8 @@
 
 #define MAX_BYTES  ((size_t)128 << 20) // of one cast
 #define SEGMENT_NS SC_NS_PER_S
-#define AHEAD      2 // segments that a request may be ahead
+#define AHEAD      2                 // segments that a request may be ahead
+#define HEAR_NS    (SC_NS_PER_S / 2) // that sound has to come in
 
 // --- who waits for what -------------------------------------------------------------------------
 
@@ -225,18 +226,35 @@ static void listed(void *arg, int segment, int parts)
 static void want_key(void *arg)
 {
     struct sc_cast *c = arg;
-    sc_live_tap *tap = atomic_load(&c->tap);
-    if (tap)
-        c->ops->want_key(tap);
+    pthread_mutex_lock(&c->lock);
+    if (c->tap)
+        c->ops->want_key(c->tap);
+    pthread_mutex_unlock(&c->lock);
+}
+
+// What taps of sound give.
+static AVCodecParameters *describe_sound(void)
+{
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    if (!par)
+        return NULL;
+    par->codec_type = AVMEDIA_TYPE_AUDIO;
+    par->codec_id = AV_CODEC_ID_OPUS;
+    par->sample_rate = 48000;
+    av_channel_layout_default(&par->ch_layout, 2);
+    return par;
 }
 
 static int open_output(struct sc_cast *c, const struct sc_live_sample *sample, sc_err *err)
 {
     AVCodecParameters *video =
         sc_parameter_sets_describe(sample->packet, sample->width, sample->height);
+    AVCodecParameters *sound = atomic_load(&c->heard) ? describe_sound() : NULL;
     const struct sc_live_output_params params = {
         .url = SC_CASTS_PLAYLIST,
         .video = video,
+        .sound = sound,
+        .aac = true, // not every player of HLS knows Opus
         .frame_rate = c->rate,
         .store = &c->store,
         .holds = true,
@@ -249,6 +267,7 @@ static int open_output(struct sc_cast *c, const struct sc_live_sample *sample, s
     sc_live_output *output = NULL;
     int ret = video ? sc_live_output_open(&output, &params, err) : SC_EDATA;
     avcodec_parameters_free(&video);
+    avcodec_parameters_free(&sound);
     pthread_mutex_lock(&c->lock);
     c->output = output;
     pthread_mutex_unlock(&c->lock);
@@ -274,6 +293,17 @@ static bool key_is_due(struct sc_cast *c, const sc_packet *packet)
     return packet->pts_ns + step + step / 2 >= c->key_ns + SEGMENT_NS;
 }
 
+// Players need to know at the begin whether there is sound: one that is told of and does not come stops them.
+static bool may_begin(struct sc_cast *c, const sc_packet *packet)
+{
+    if (c->first_ns == INT64_MIN)
+        c->first_ns = packet->pts_ns;
+    bool ready = !c->sound || atomic_load(&c->heard) || packet->pts_ns - c->first_ns > HEAR_NS;
+    if (ready && !packet->key)
+        want_key(c);
+    return ready && packet->key;
+}
+
 static void take(void *arg, const struct sc_live_sample *sample)
 {
     struct sc_cast *c = arg;
@@ -285,6 +315,8 @@ static void take(void *arg, const struct sc_live_sample *sample)
         end(c);
         return;
     }
+    if (!c->output && !may_begin(c, sample->packet))
+        return;
     int ret = c->output ? SC_OK : open_output(c, sample, &err);
     if (ret < 0) {
         SC_WARN(c->log, "no HLS", SC_S("stream", c->id),
@@ -297,33 +329,62 @@ static void take(void *arg, const struct sc_live_sample *sample)
     sc_live_output_put(c->output, sample->packet);
 }
 
-// What is told of the rate makes parts equally long.
-static AVRational rate_of(sc_streams *streams, const char *id)
+// On another thread of the stream.
+static void take_sound(void *arg, const struct sc_live_sample *sample)
 {
-    struct sc_streams_status status;
-    if (sc_streams_get(streams, id, false, &status) < 0)
-        return (AVRational){0, 1};
-    double fps = status.live.fps, most = json_number_value(json_object_get(status.spec, "fps"));
-    sc_streams_status_release(&status);
-    return av_d2q(most > 0 && most < fps ? most : fps, 100000);
+    struct sc_cast *c = arg;
+    if (!sample)
+        return;
+    atomic_store(&c->heard, true);
+    pthread_mutex_lock(&c->lock);
+    sc_live_output *output = c->output;
+    pthread_mutex_unlock(&c->lock);
+    if (output)
+        sc_live_output_put(output, sample->packet);
 }
 
 // --- making and unmaking ------------------------------------------------------------------------
+
+// A rate that is known makes parts equally long.
+static void ask(struct sc_cast *c, sc_streams *streams)
+{
+    struct sc_streams_status status;
+    if (sc_streams_get(streams, c->id, false, &status) < 0)
+        return;
+    double fps = status.live.fps, most = json_number_value(json_object_get(status.spec, "fps"));
+    c->rate = av_d2q(most > 0 && most < fps ? most : fps, 100000);
+    c->sound = status.live.sound && !json_is_false(json_object_get(status.spec, "sound"));
+    sc_streams_status_release(&status);
+}
+
+// A stream without its sound is better than none.
+static int tap(struct sc_cast *c, sc_streams *streams, sc_err *err)
+{
+    sc_live_tap *pictures = NULL;
+    int ret = SC_OK;
+    if (c->sound)
+        ret = sc_streams_tap(streams, c->id, SC_LIVE_SOUND, &c->sound_tap, take_sound, c, NULL);
+    c->sound = ret >= 0 && c->sound;
+    ret = sc_streams_tap(streams, c->id, 0, &pictures, take, c, err);
+    pthread_mutex_lock(&c->lock);
+    c->tap = pictures;
+    pthread_mutex_unlock(&c->lock);
+    return ret;
+}
 
 int sc_cast_open(struct sc_cast **pcast, const char *id, sc_streams *streams, sc_log *log,
                  sc_err *err)
 {
     struct sc_cast *c = sc_new(struct sc_cast);
-    sc_live_tap *tap = NULL;
     snprintf(c->id, sizeof(c->id), "%s", id);
     c->ops = sc_streams_ops(streams);
     c->log = log;
     c->store = (struct sc_live_output_store){
         .put = put, .remove = remove_file, .listed = listed, .arg = c};
-    c->rate = rate_of(streams, id);
+    c->first_ns = INT64_MIN;
     pthread_mutex_init(&c->lock, NULL);
-    int ret = sc_streams_tap(streams, id, 0, &tap, take, c, err);
-    atomic_store(&c->tap, tap);
+    ask(c, streams);
+    int ret = tap(c, streams, err);
     *pcast = c;
     if (ret < 0)
         sc_cast_close(pcast);
@@ -336,10 +397,14 @@ void sc_cast_close(struct sc_cast **pcast)
     if (!c)
         return;
     *pcast = NULL;
-    sc_live_tap *tap = atomic_load(&c->tap);
+    pthread_mutex_lock(&c->lock);
+    sc_live_tap *tap = c->tap;
+    c->tap = NULL; // the output may still wish for a keyframe
+    pthread_mutex_unlock(&c->lock);
     if (tap)
         c->ops->untap(&tap);
-    atomic_store(&c->tap, NULL); // its output may still wish for a keyframe, and does no more
+    if (c->sound_tap)
+        c->ops->untap(&c->sound_tap);
     sc_live_output_close(&c->output, 0);
     set_over(c);
     while (c->file_count)

@@ -1,8 +1,8 @@
 // HLS of running streams, made for whoever asks for it: in memory, with parts (low latency).
 //
 // A stream's cast begins with the first request for its playlist, and ends half a minute after the last
-// request or with the stream's run. It taps the stream, so all its viewers share one encoding; there is
-// no sound. Requests for what is about to come (a playlist with a later part, the part that was hinted
+// request or with the stream's run. It taps the stream, so all its viewers share one encoding. Sound
+// is AAC. Requests for what is about to come (a playlist with a later part, the part that was hinted
 // at) are held until it is there, for some seconds at most.
 //
 // Thread-safety: Safe, except that close comes last.

@@ -31,14 +31,18 @@ struct sc_cast {
     const struct sc_live_ops *ops;
     sc_log *log;
     AVRational rate; // of the pictures at most; 0/x = unknown
+    bool sound;      // the source has some
     struct sc_live_output_store store;
-    _Atomic(sc_live_tap *) tap; // set once the stream is tapped
+    sc_live_tap *sound_tap;
+    atomic_bool heard; // sound has come
     // The stream's thread's, which also reads `output`.
     int width, height;       // of the pictures
+    int64_t first_ns;        // of the first picture; INT64_MIN = none yet
     int64_t key_ns, last_ns; // of the last keyframe, and of the last picture
 
     pthread_mutex_t lock;
     // Under lock.
+    sc_live_tap *tap;       // NULL once it is given back
     sc_live_output *output; // since the first picture
     struct sc_cast_file files[SC_CAST_FILES];
     int file_count;

@@ -79,7 +79,8 @@ static void fit_sound(sc_live_output *o, const char *name)
 {
     const AVCodecParameters *sound = o->params.sound;
     char *said = o->info.sound;
-    if (sc_output_holds(o->kind->sound, sound->codec_id)) {
+    bool good = !o->params.aac || sound->codec_id == AV_CODEC_ID_AAC;
+    if (good && sc_output_holds(o->kind->sound, sound->codec_id)) {
         snprintf(said, sizeof(o->info.sound), "%s", name);
         return;
     }

@@ -49,10 +49,11 @@ struct sc_live_output_params {
     const char *url;
     const AVCodecParameters *video; // as sc_encoder_codec() gives them
     const AVCodecParameters *sound; // NULL = none
-    AVRational frame_rate;          // average, for containers that tell; 0/x = unknown
-    int max_items;                  // of the queue; 0 = 600
-    size_t max_bytes;               // of the queue; 0 = 16 MiB
-    int timeout_ms;                 // connecting, or a write that does not go on; 0 = 10 s
+    bool aac; // sound becomes AAC even where it fits, for players that know no more
+    AVRational frame_rate;      // average, for containers that tell; 0/x = unknown
+    int max_items;              // of the queue; 0 = 600
+    size_t max_bytes;           // of the queue; 0 = 16 MiB
+    int timeout_ms;             // connecting, or a write that does not go on; 0 = 10 s
     int retry_ms, retry_max_ms; // first pause after a failure, and the longest; 0 = 500, 15000
     bool no_retry;              // a failure is final, as for files
     // HLS.

@@ -1,68 +1,21 @@
 // Sound in step with the picture: white flashes and beeps that begin together at each second, measured in what
 // comes out of a live stream, before and after its source was lost.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { FPS, makeClip, measure, RATE } from './flash_beep.mjs';
 import { freePort, hasRtmp, start, startRtmp, stopAll, until } from './live_peers.mjs';
 import { makeFolder, removeFolders } from './server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const BINARY = process.env.SACCADE || join(ROOT, 'build/saccade');
-const FPS = 25, RATE = 48000;
 const PIECE = 1024 / RATE; // of sound: what is passed on is cut there
 
 let folder, clip, phone;
 const path = (name) => join(folder, name);
-const run = (...args) => spawnSync('ffmpeg', ['-v', 'info', '-nostdin', '-hide_banner', ...args], { maxBuffer: 1 << 28 });
-
-// Begins of the flashes (s), and the largest gap between two pictures.
-function flashes(file) {
-    const text = run('-copyts', '-i', file, '-map', '0:v', '-vf', 'signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-',
-        '-f', 'null', '-').stdout.toString();
-    const pictures = [...text.matchAll(/pts_time:(\S+)\nlavfi\.signalstats\.YAVG=(\S+)/g)]
-        .map(([, time, luma]) => ({ time: Number(time), bright: Number(luma) > 128 }));
-    let gap = { length: 0, at: 0 };
-    pictures.forEach(({ time }, i) => {
-        if (i && time - pictures[i - 1].time > gap.length) gap = { length: time - pictures[i - 1].time, at: time };
-    });
-    const begins = pictures.filter(({ bright, time }, i) => bright && i && !pictures[i - 1].bright && time - pictures[i - 1].time < 0.2);
-    return { begins: begins.map(({ time }) => time), gap };
-}
-
-// Begins of the beeps (s): the first loud sample after a tenth of a second of silence, by the times of the
-// frames that they are in.
-function beeps(file) {
-    const { stdout, stderr } = run('-copyts', '-i', file, '-map', '0:a', '-af', 'aformat=flt:channel_layouts=mono,ashowinfo',
-        '-f', 'f32le', '-');
-    const frames = [...stderr.toString().matchAll(/n:\d+ pts:\S+ pts_time:(\S+) .*?rate:(\d+) nb_samples:(\d+)/g)]
-        .map(([, time, rate, count]) => ({ time: Number(time), rate: Number(rate), count: Number(count) }));
-    const samples = new Float32Array(stdout.buffer, stdout.byteOffset, stdout.length / 4), begins = [];
-    let at = 0, loud = -Infinity;
-    for (const { time, rate, count } of frames) {
-        for (let i = 0; i < count; i++) {
-            if (Math.abs(samples[at + i]) < 0.1) continue;
-            const now = time + i / rate;
-            if (now - loud > 0.1) begins.push(now);
-            loud = now;
-        }
-        at += count;
-    }
-    assert.equal(at, samples.length);
-    return begins;
-}
-
-// How much later than its flash each beep begins (s).
-function measure(file) {
-    const { begins, gap } = flashes(file), sounds = beeps(file);
-    const pairs = begins.map((flash) => {
-        const beep = sounds.reduce((best, now) => (Math.abs(now - flash) < Math.abs(best - flash) ? now : best), Infinity);
-        return { flash, late: beep - flash };
-    }).filter(({ late }) => Math.abs(late) < 0.4);
-    return { pairs, gap, flashes: begins.length, beeps: sounds.length };
-}
 
 const ms = (pairs) => pairs.map(({ flash, late }) => `${flash.toFixed(2)}: ${(late * 1000).toFixed(1)}`).join(', ');
 const mean = (pairs) => pairs.reduce((sum, { late }) => sum + late, 0) / pairs.length;
@@ -70,10 +23,7 @@ const mean = (pairs) => pairs.reduce((sum, { late }) => sum + late, 0) / pairs.l
 before(async () => {
     folder = await makeFolder();
     clip = path('clip.mp4');
-    execFileSync('ffmpeg', ['-v', 'error', '-y',
-        '-f', 'lavfi', '-i', `color=black:size=160x120:rate=${FPS}:duration=15,geq=lum='if(lt(mod(N,${FPS}),2),235,16)':cb=128:cr=128`,
-        '-f', 'lavfi', '-i', `aevalsrc='if(lt(mod(t,1),0.08),0.5*sin(2*PI*1000*t),0)':s=${RATE}:d=15`,
-        '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '10', '-bf', '2', '-pix_fmt', 'yuv420p', '-c:a', 'aac', clip]);
+    makeClip(clip, 15);
     phone = path('phone.mov');
     execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', clip, '-c:v', 'copy', '-c:a', 'pcm_alaw', '-ar', '8000', phone]);
 });

@@ -1,11 +1,14 @@
 // A live stream as HLS from the server's memory, in hls.js: low latency by held requests.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { launch, openTab } from './browser.mjs';
+import { makeClip, measure, RATE } from './flash_beep.mjs';
 import { until } from './live_peers.mjs';
 import { makeFolder, removeFolders, startServer } from './server.mjs';
 
@@ -25,16 +28,18 @@ const noBrowser = (!existsSync(process.env.CHROMIUM || '/usr/bin/chromium') && '
     || (!existsSync(HLS_JS) && 'hls.js is not installed');
 
 describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
-    let server;
+    let server, folder;
     const api = (path, options) => fetch(`${server.url}/api/v1/streams${path}`, options);
-    before(async () => {
-        server = await startServer(await makeFolder());
-        const response = await api('', {
-            method: 'POST', headers: { 'Content-Type': 'application/json' },
-            body: JSON.stringify({ id: 'gate', input: 'testsrc:size=320x180,rate=25', realtime: true }),
-        });
+    async function add(spec) {
+        const response = await api('', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(spec) });
         assert.equal(response.status, 201, await response.text());
-        await until(async () => (await (await api('/gate')).json()).state === 'running', 'pictures');
+        await until(async () => (await (await api(`/${spec.id}`)).json()).state === 'running', 'pictures');
+    }
+    before(async () => {
+        folder = await makeFolder();
+        await mkdir(join(folder, 'files'));
+        server = await startServer(folder, '--streams-files', join(folder, 'files'));
+        await add({ id: 'gate', input: 'testsrc:size=320x180,rate=25', realtime: true });
     });
     after(async () => {
         await server?.stop();
@@ -76,6 +81,18 @@ describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
             await close(/./);
             await browser.close();
         }
+    });
+
+    test('the sound is in step', { timeout: 60000 }, async (t) => {
+        const clip = join(folder, 'files/clip.mp4'), got = join(folder, 'got.mp4');
+        makeClip(clip, 10);
+        await add({ id: 'sounding', input: 'clip.mp4', realtime: true, loop: true });
+        execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-i', `${server.url}/api/v1/streams/sounding/hls/index.m3u8`, '-t', '6', '-c', 'copy', got]);
+        const { pairs } = measure(got);
+        t.diagnostic(pairs.map(({ late }) => `${(late * 1000).toFixed(1)} ms`).join(', '));
+        assert.ok(pairs.length >= 4, JSON.stringify(pairs));
+        for (const { late } of pairs) assert.ok(Math.abs(late) <= 1024 / RATE, `a beep is ${late} s late`);
+        assert.equal((await api('/sounding', { method: 'DELETE' })).status, 204);
     });
 
     test('a held request ends with the stream', async () => {

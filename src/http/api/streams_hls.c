@@ -89,7 +89,7 @@ const sc_endpoint sc_get_live_hls = {
     .tag = "streams",
     .summary = "Watch a live stream as HLS",
     .help =
-        "Low latency HLS of what is shown, without sound: made from the first request for "
+        "Low latency HLS of what is shown: made from the first request for "
         "`index.m3u8` until half a minute after the last one. Requests for what is about to "
         "come are held until it is there.",
     .params = params,
