@@ -21,11 +21,12 @@ import library
 import live
 import serving
 import vision
+import webrtc
 from harness import HERE, ROOT, BenchError, Context, peer_python
 
 RESULTS = HERE / "results.json"
 BENCHES = {bench.__name__: bench for bench in library.BENCHES + serving.BENCHES + vision.BENCHES +
-           live.BENCHES}
+           live.BENCHES + webrtc.BENCHES}
 
 
 def first_line(command):

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Serves a clip by WHEP with aiortc, as its examples do: decoded once, encoded for each viewer.
+
+usage: bench/aiortc_serve.py PORT CLIP BITRATE
+
+POST /whep answers an offer; prints "ready" when it listens. Preset and rate are those of our rungs: aiortc's
+own, x264's medium at 1 Mbit/s, would make it look worse.
+"""
+import asyncio
+import fractions
+import sys
+
+import av
+from aiohttp import web
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs import h264
+from aiortc.contrib.media import MediaPlayer, MediaRelay
+
+RATE = 15
+
+
+def superfast(bitrate):
+    def open_encoder(name, width, height, _):
+        codec = av.CodecContext.create(name, "w")
+        codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+        codec.bit_rate = bitrate
+        codec.framerate = fractions.Fraction(RATE, 1)
+        codec.time_base = fractions.Fraction(1, RATE)
+        codec.options = {"profile": "baseline", "level": "31", "tune": "zerolatency", "preset": "superfast",
+                         "threads": "1"}
+        codec.open()
+        return codec, False
+    return open_encoder
+
+
+class Whep:
+    def __init__(self, clip):
+        self.player = MediaPlayer(clip, loop=True)
+        self.relay = MediaRelay()
+        self.peers = set()
+
+    async def post(self, request):
+        peer = RTCPeerConnection()
+        self.peers.add(peer)
+        peer.addTrack(self.relay.subscribe(self.player.video))
+        await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        await peer.setLocalDescription(await peer.createAnswer())
+        return web.Response(status=201, text=peer.localDescription.sdp, content_type="application/sdp",
+                            headers={"Location": "/session"})
+
+    async def ok(self, _):
+        return web.Response()
+
+
+async def main():
+    h264.create_encoder_context = superfast(int(sys.argv[3]))
+    whep, app = Whep(sys.argv[2]), web.Application()
+    app.add_routes([web.post("/whep", whep.post), web.get("/whep", whep.ok),
+                    web.delete("/session", whep.ok)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
