@@ -12,25 +12,23 @@ import sys
 
 import av
 from aiohttp import web
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import h264
 from aiortc.contrib.media import MediaPlayer, MediaRelay
 
 RATE = 15
 
 
-def superfast(bitrate):
-    def open_encoder(name, width, height, _):
-        codec = av.CodecContext.create(name, "w")
-        codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
-        codec.bit_rate = bitrate
-        codec.framerate = fractions.Fraction(RATE, 1)
-        codec.time_base = fractions.Fraction(1, RATE)
-        codec.options = {"profile": "baseline", "level": "31", "tune": "zerolatency", "preset": "superfast",
-                         "threads": "1"}
-        codec.open()
-        return codec, False
-    return open_encoder
+def open_encoder(codec_name, width, height, bitrate):
+    codec = av.CodecContext.create(codec_name, "w")
+    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+    codec.bit_rate = bitrate
+    codec.framerate = fractions.Fraction(RATE, 1)
+    codec.time_base = fractions.Fraction(1, RATE)
+    codec.options = {"profile": "baseline", "level": "31", "tune": "zerolatency", "preset": "superfast",
+                     "threads": "1"}
+    codec.open()
+    return codec, False
 
 
 class Whep:
@@ -40,7 +38,7 @@ class Whep:
         self.peers = set()
 
     async def post(self, request):
-        peer = RTCPeerConnection()
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peers.add(peer)
         peer.addTrack(self.relay.subscribe(self.player.video))
         await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
@@ -53,7 +51,7 @@ class Whep:
 
 
 async def main():
-    h264.create_encoder_context = superfast(int(sys.argv[3]))
+    h264.create_encoder_context, h264.DEFAULT_BITRATE = open_encoder, int(sys.argv[3])
     whep, app = Whep(sys.argv[2]), web.Application()
     app.add_routes([web.post("/whep", whep.post), web.get("/whep", whep.ok),
                     web.delete("/session", whep.ok)])

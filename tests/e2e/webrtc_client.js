@@ -7,14 +7,15 @@
         await pc.setLocalDescription(await pc.createOffer());
         const headers = { 'Content-Type': 'application/sdp' };
         if (token) headers.Authorization = `Bearer ${token}`;
+        const posted = performance.now();
         const response = await fetch(url, { method: 'POST', headers, body: pc.localDescription.sdp });
         const text = await response.text();
         if (response.status !== 201) return { status: response.status, text };
         await pc.setRemoteDescription({ type: 'answer', sdp: text });
-        return { status: 201, session: new URL(response.headers.get('Location'), url).href, etag: response.headers.get('ETag') };
+        return { status: 201, posted, session: new URL(response.headers.get('Location'), url).href, etag: response.headers.get('ETag') };
     };
 
-    // Resolves with the first picture: {status, ms, width, height}.
+    // Resolves with the first picture: {status, ms, since_post, width, height}.
     window.join = async (name, url, { codec, sound = false, wait = 10000 } = {}) => {
         const begun = performance.now(), pc = new RTCPeerConnection();
         const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
@@ -50,7 +51,7 @@
             };
             video.requestVideoFrameCallback(look);
         });
-        return { status: 201, playing: Boolean(first), ms: performance.now() - begun, width: video.videoWidth, height: video.videoHeight,
+        return { status: 201, playing: Boolean(first), ms: performance.now() - begun, since_post: performance.now() - viewer.posted, width: video.videoWidth, height: video.videoHeight,
             state: pc.connectionState };
     };
 
