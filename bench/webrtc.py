@@ -18,7 +18,8 @@ VIEWERS = 50
 RATE = 15  # of the small stream: 640x360 at 600 kbit/s
 BITRATE = 600_000
 SOURCE = f"testsrc:size=640x360,rate={RATE}"
-JOIN_MS = 500       # the 95th percentile allowed
+LEAST = 0.8  # of the pictures that each viewer must get: leaving them out would be cheap
+JOIN_MS = 500  # the 95th percentile allowed
 LATENCY_MS = (50, 100)  # p50 and p95 allowed
 AIORTC_VIEWERS = (4, 2, 1)  # the most of these that it bears is measured
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,13 +55,13 @@ class Viewers:
         return self.process.stdout.readline()
 
     def figures(self):
-        """Of each viewer; all must have had nearly all pictures."""
+        """Of each viewer; all must have got nearly all pictures."""
         found = json.loads(self.line(self.seconds + 30))
         viewers = found["viewers"]
         if found["failed"]:
             raise BenchError(f"{found['failed']} of {self.count} viewers got nothing: {found['error']}")
         fewest = min(v["pictures"] for v in viewers)
-        if fewest < 0.9 * RATE * self.seconds:
+        if fewest < LEAST * RATE * self.seconds:
             raise BenchError(f"a viewer got {fewest} pictures in {self.seconds} s")
         say(f"{self.count} viewers: first picture after {percentile([v['first_ms'] for v in viewers], 0.5):.0f} ms, "
             f"{sum(v['kbit'] for v in viewers) / self.count / self.seconds:.0f} kbit/s each, "
@@ -100,7 +101,7 @@ def make_pictures(context):
 @contextlib.contextmanager
 def our_whep(context, source=SOURCE):
     """Our server with the small stream on one rung: (address, process id)."""
-    with saccade(context, "--webrtc-rungs", "360:600k") as server:
+    with saccade(context, "--webrtc-rungs", "360:600k", "--streams-files", WORK) as server:
         start_stream(server, {"id": "small", "input": source, "realtime": True, "loop": source != SOURCE})
         yield f"http://127.0.0.1:{server.port}/api/v1/streams/small/whep", server.process.pid
 
