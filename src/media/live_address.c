@@ -116,9 +116,10 @@ int sc_live_address_parse(struct sc_live_address *address,
     if (kind->scheme && strstr(kind->scheme, "://") && !url[strlen(kind->scheme)])
         return sc_fail_field(err, SC_EARG, "url", "%s: the host is missing", address->shown);
     if (!strcmp(kind->name, "whip") && (!params->inlet || strcmp(url, "whip:")))
-        return sc_fail_field(err, SC_EARG, "url",
-                             "\"whip:\", without more, is a source of the server only: somebody "
-                             "publishes into the stream");
+        return sc_fail_field(
+            err, SC_EARG, "url",
+            "\"whip:\", without more, is a source of the server only: somebody "
+            "publishes into the stream");
     address->url = sc_xstrdup(url + (sc_starts_with(url, "file:") ? 5 : 0));
     address->listens = (!strcmp(kind->name, "rtmp") && params->listen) ||
                        (!strcmp(kind->name, "srt") && strstr(url, "mode=listener"));

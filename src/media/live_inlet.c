@@ -324,5 +324,5 @@ static void close_inflow(void **pself)
     *pself = NULL;
 }
 
-const struct sc_live_source_ops sc_live_inflow = {open_inflow, facts, read_inflow,
-                                                   close_inflow, NULL};
+const struct sc_live_source_ops sc_live_inflow = {open_inflow, facts, read_inflow, close_inflow,
+                                                  NULL};

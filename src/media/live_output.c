@@ -34,7 +34,7 @@ struct sc_live_output {
     int64_t retry_at; // while it waits
     // The thread's.
     sc_sound_coder *aac; // makes sound fit; NULL = it does as it is
-    unsigned attempts; // failures in a row
+    unsigned attempts;   // failures in a row
     uint64_t random;
     int64_t zero_ns;
 

@@ -10,8 +10,8 @@ static struct fake_runtime fake;
 
 static void open_app(struct fixture *fx, const char *name)
 {
-    static const sc_option_group *const groups[] = {&sc_app_options, &sc_models_options,
-                                                    &sc_streams_options, &sc_webrtc_options, NULL};
+    static const sc_option_group *const groups[] = {
+        &sc_app_options, &sc_models_options, &sc_streams_options, &sc_webrtc_options, NULL};
     sc_err err = {0};
     fake_init(&fake);
     snprintf(fx->dir, sizeof(fx->dir), "%s/%s", fx->root, name);
