@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
 SANITIZE = --buildtype=debugoptimized -Dtests=enabled -Db_lundef=false
 
-.PHONY: all demo build test bench latency lint asan tsan fuzz install clean help
+.PHONY: all demo build test bench latency screenshots lint asan tsan fuzz install clean help
 all: build
 
 demo: ## install what is missing, build, make a clip, serve it (ARGS=--once: print and exit)
@@ -36,6 +36,9 @@ latency: ## how old a picture is in a browser, by WebRTC (ARGS=--help)
 	@tools/setup build test
 	@$(MAKE) --no-print-directory build
 	node tests/latency/latency.mjs $(ARGS)
+
+screenshots: ## the pictures in docs/page.md (ARGS=NAME... for some)
+	node tools/screenshots.mjs $(ARGS)
 
 lint: ## formatting, static analysis, layers
 	@tools/setup build lint

@@ -1,6 +1,6 @@
 // Writes the pictures of the page, docs/images/page_*.png: each state of it as a browser shows it.
 //
-// usage: node tools/screenshots.mjs [NAME...]      needs build/saccade and Chromium
+// usage: node tools/screenshots.mjs [NAME...]      needs build/saccade, Chromium, ffmpeg
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -30,13 +30,12 @@ async function make(id, spec) {
         }
     }
 }
-const match = { input: 'testsrc:size=960x540,rate=12', model: 'pitch', track: true };
 
 async function makeStreams() {
-    await make('north-stand', match);
-    await make('drawn', { ...match, overlay: true });
+    await make('north-stand', { input: 'testsrc:size=960x540,rate=8', model: 'pitch', track: true });
+    await make('drawn', { input: 'testsrc:size=960x540,rate=3,seed=3', model: 'pitch', overlay: true });
     await make('gate', { input: 'rtsp://127.0.0.1:9/stream' });
-    await make('test-picture', { input: 'testsrc:size=640x360,rate=10,seed=4' });
+    await make('test-picture', { input: 'testsrc:size=640x360,rate=5,seed=4' });
 }
 
 // The made-up match as a stored video.
@@ -51,14 +50,15 @@ async function makeVideo() {
 
 const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
 const tiles = async (page) => {
-    await page.waitForFunction(() => document.querySelectorAll('.tile canvas[data-n]').length >= 3);
+    // A phone's screen has room for one.
+    await page.waitForFunction(() => document.querySelectorAll('.tile canvas[data-n]').length >= (innerWidth < 500 ? 1 : 3));
     await page.locator('.tile .reason', { hasText: /\w/ }).first().waitFor();
     await sleep(1500);
 };
 const counted = async (page) => {
     await page.locator('#model').selectOption('pitch');
     await page.waitForFunction(() => document.querySelectorAll('#boxes .box').length > 5 && document.querySelector('#chart canvas'));
-    await page.waitForFunction(() => !/Counting|counting|…/.test(document.getElementById('counts-status').textContent), null, { timeout: 90000 });
+    await page.waitForFunction(() => !document.getElementById('counts-status').textContent.includes('…'), null, { timeout: 200000 });
     await page.mouse.move(5, 5);
     await sleep(1500);
 };
@@ -103,14 +103,21 @@ const STATES = {
     system: { before: makeStreams, path: '#/system', ready: () => sleep(22000), options: { viewport: { width: 1280, height: 1120 } } },
 };
 
+// With a palette: a third of the size.
+async function save(name, png) {
+    const filter = 'split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=sierra2_4a';
+    const path = join(OUT, `page_${name}.png`);
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'png_pipe', '-i', '-', '-vf', filter, path], { input: png });
+    console.log(`docs/images/page_${name}.png`);
+}
+
 async function shoot(browser, name, { before, path, prepare, ready, options = {} }) {
     await before?.();
     const { page, close } = await openTab(browser, { viewport: { width: 1280, height: 800 }, ...options });
     await prepare?.(page);
     await page.goto(`${server.url}/${path}`);
     await ready(page).catch((error) => { console.error(`${name}: ${error.message}`); process.exitCode = 1; });
-    await page.screenshot({ path: join(OUT, `page_${name}.png`), animations: 'disabled' });
-    console.log(`docs/images/page_${name}.png`);
+    await save(name, await page.screenshot({ animations: 'disabled' }));
     await close(/./);
 }
 

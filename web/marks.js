@@ -105,6 +105,12 @@ export class Marks {
         this.changed(this.message);
     }
 
+    // The one to the right of the chosen one, and from the last on to the first.
+    chooseNext() {
+        const all = this.boxes().toSorted((a, b) => a.x - b.x).map(({ one }) => one);
+        this.choose(all[(all.findIndex((one) => this.isChosen(one)) + 1) % all.length] || null);
+    }
+
     isChosen(one) {
         return Boolean(this.chosen) && (one === this.chosen || (one.track !== undefined && one.track === this.chosen.track));
     }

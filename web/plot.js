@@ -62,14 +62,16 @@ export class Plot {
         const style = (name) => () => getComputedStyle(this.canvas).getPropertyValue(name).trim();
         const font = `11px ${getComputedStyle(this.canvas).fontFamily}`;
         const axis = { stroke: style('--ink-2'), font, ticks: { show: false }, grid: { stroke: style('--line'), width: 1 } };
-        const ago = (plot, splits) => splits.map((at) => { const s = Math.round(Date.now() / 1000 - at); return s > 0 ? `−${s} s` : 'now'; });
+        // Every half a minute before now.
+        const marks = () => [4, 3, 2, 1, 0].map((i) => Date.now() / 1000 - i * SPAN_S / 4);
+        const ago = () => [4, 3, 2, 1, 0].map((i) => (i ? `−${i * SPAN_S / 4} s` : 'now'));
         return {
-            width, height, legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
+            width, height, legend: { show: false }, cursor: { show: false }, padding: [8, 16, 0, 0],
             scales: {
                 x: { time: false, range: () => { const now = Date.now() / 1000; return [now - SPAN_S, now]; } },
                 y: { range: (plot, low, high) => [0, Math.max((high || 0) * 1.15, this.whole ? 2 : 1)] },
             },
-            axes: [{ ...axis, grid: { show: false }, size: 22, space: 90, values: ago },
+            axes: [{ ...axis, grid: { show: false }, size: 22, splits: marks, values: ago },
                 { ...axis, size: 44, space: 28, values: (plot, splits) => splits.map((value) => short(value, this.whole)) }],
             series: [{}, ...this.series.map(({ label }, i) => ({ label, width: 1.5, points: { show: false }, spanGaps: false, stroke: this.paint(HUES[i % HUES.length]) }))],
         };

@@ -100,14 +100,14 @@ class StreamPage {
         this.count = element('span', { class: 'of' });
         this.plots = [
             new Plot('Pictures a second', [{ label: 'from the source' }, { label: 'shown here' }, { label: 'looked at by the model' }]),
-            new Plot('Age of a picture when the stage is done, half of them at most', [{ label: 'decoded', unit: 'ms' }, { label: 'ready to be sent', unit: 'ms' }]),
+            new Plot('Time on the server', [{ label: 'to a picture ready to be sent', unit: 'ms' }, { label: 'for 95 % of them', unit: 'ms' }, { label: 'to the model\u2019s answer', unit: 'ms' }]),
         ];
         this.stages = element('tbody', {});
         this.server = element('dl', { class: 'server-facts' });
         const heads = ['Stage', 'Busy', 'Age p50', 'p95', 'Queue', 'Taken', 'Left out'];
         this.body.replaceChildren(this.player.node,
             element('aside', { class: 'beside' },
-                element('h2', {}, 'Here'),
+                element('h2', {}, 'As seen here'),
                 element('dl', { class: 'figures' }, ...FIGURES.flatMap(([key, name, help]) => [element('dt', { title: help || null }, name), this.values[key]])),
                 this.note,
                 element('h2', {}, 'On the picture ', this.count), this.objects),
@@ -163,10 +163,9 @@ class StreamPage {
     measure(stats) {
         this.stats = stats;
         this.tell({ ...stats, input: '' });
-        const decoded = stats.stages?.find(({ kind, name }) => /^decode/.test(kind || name));
-        const last = stats.picture;
-        this.plots[0].push([stats.source?.fps, this.fps, stats.detection?.fps]);
-        this.plots[1].push([decoded?.latency_p50_ms, last?.latency_p50_ms]);
+        const { source, picture, detection } = stats;
+        this.plots[0].push([source?.fps, this.fps, detection?.fps]);
+        this.plots[1].push([picture?.latency_p50_ms, picture?.latency_p95_ms, detection?.latency_p50_ms]);
         this.server.replaceChildren(...this.facts_of(stats).flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));
         this.stages.replaceChildren(...(stats.stages || []).map(stageRow));
     }

@@ -317,7 +317,7 @@ export class Player extends EventTarget {
         const act = {
             ' ': () => this.setPlaying(!this.playing), f: () => this.toggleFull(),
             b: () => { if (!this.boxes.disabled) this.showBoxes(!this.marks.on); },
-            m: () => this.setMuted(!this.muted), Escape: () => this.marks.choose(null),
+            m: () => this.setMuted(!this.muted), o: () => this.marks.chooseNext(), Escape: () => this.marks.choose(null),
         }[event.key];
         if (!act || (event.key === ' ' && event.target.closest('button, a, summary'))) return;
         if (event.key !== 'Escape') event.preventDefault();

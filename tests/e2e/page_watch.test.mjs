@@ -119,6 +119,8 @@ describe('a stream by WebRTC', () => {
         await card.waitFor({ state: 'hidden' });
         await page.getByRole('list', { name: 'Objects on the picture' }).getByRole('button', { name: /ball/ }).click();
         assert.equal(await card.locator('strong').textContent(), 'ball');
+        await page.keyboard.press('o');
+        assert.equal(await card.locator('strong').textContent(), 'player', 'the next one, round and round');
         await page.keyboard.press('b');
         await boxes(0);
         assert.equal(await page.getByRole('button', { name: 'Boxes' }).getAttribute('aria-pressed'), 'false');
