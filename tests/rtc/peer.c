@@ -486,6 +486,30 @@ static void test_a_picture_is_spread(void **state)
     close_link(&link);
 }
 
+static void test_ports_are_kept_to(void **state)
+{
+    struct fixture *f = begin(state), other = {.log = f->log};
+    static struct link link;
+    struct link_params params = {.no_answer = true};
+    struct sc_rtc_params rtc = {.log = f->log, .port_min = 42000, .port_max = 42050};
+    sc_err err = {0};
+    assert_int_equal(sc_rtc_open(&other.rtc, &rtc, &err), SC_OK);
+    open_link(&other, &link, &params);
+    int candidates = 0, port;
+    for (const char *at = link.answer; (at = strstr(at, "a=candidate:")); at++, candidates++) {
+        assert_int_equal(sscanf(at, "a=candidate:%*s %*s %*s %*s %*s %d", &port), 1);
+        assert_in_range(port, 42000, 42050);
+    }
+    assert_true(candidates > 0);
+    // What makes no sense is ignored.
+    sc_rtc_peer_add_candidate(link.peer, -1, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
+    sc_rtc_peer_add_candidate(link.peer, 99, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
+    sc_rtc_peer_add_candidate(link.peer, 0, "candidate:");
+    sc_rtc_peer_add_candidate(link.peer, 0, "a=candidate:1 1 UDP 1 nowhere.local 9 typ host");
+    close_link(&link);
+    sc_rtc_close(&other.rtc);
+}
+
 // --- publishing ---------------------------------------------------------------------------------
 
 static void test_a_publisher_is_received(void **state)
@@ -590,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_wrong_certificate_is_refused),
         cmocka_unit_test(test_silence_is_noticed),
         cmocka_unit_test(test_a_picture_is_spread),
+        cmocka_unit_test(test_ports_are_kept_to),
         cmocka_unit_test(test_a_publisher_is_received),
         cmocka_unit_test(test_closing_at_any_moment),
     };
