@@ -9,6 +9,7 @@
 
 #define QUEUE_PICTURES 12
 #define QUEUE_BYTES    (4 << 20)
+#define AT_ONCE        6 // packets: so few harm no queue, and each wait costs a wakeup
 #define SLACK_NS       (SC_NS_PER_MS / 4) // waits below it are not worth it
 #define JUMP_NS        SC_NS_PER_S // packets so far from now are of another run of the stream
 
@@ -250,8 +251,7 @@ static bool send_packet(sc_rtc_peer *peer, struct sc_rtc_track *track, const sc_
         peer->queued++;
         peer->queued_bytes += size;
         peer->counts.pictures += packet->media == SC_MEDIA_VIDEO;
-        int64_t spread =
-            packet->media == SC_MEDIA_VIDEO ? spread_ns(peer, track, size, timestamp) : 0;
+        int64_t spread = count > AT_ONCE ? spread_ns(peer, track, size, timestamp) : 0;
         push_buffers(peer, track, list, packet, spread);
         track->begun = true;
         track->timestamp = timestamp;

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
+export const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
 const START_MS = 20000;
 
 const folders = [];

@@ -1,13 +1,14 @@
 // How old a picture is when a browser shows it: from a clock drawn into the decoded picture, before detection,
 // to the pixels that Chromium has, by WebRTC on this machine. `make latency`, and `make bench`.
 //
-//   node tests/latency/latency.mjs [--seconds 10] [--warm-up 3] [--size 1280x720] [--model NAME|none] [--json]
+//   node tests/latency/latency.mjs [--seconds 10] [--warm-up 3] [--size 1280x720] [--model NAME|FILE.onnx|none] [--json]
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch } from '../e2e/browser.mjs';
-import { startServer } from '../e2e/server.mjs';
+import { BINARY, startServer } from '../e2e/server.mjs';
 
 const { values } = parseArgs({ options: {
     seconds: { type: 'string', default: '10' }, 'warm-up': { type: 'string', default: '3' },
@@ -15,9 +16,17 @@ const { values } = parseArgs({ options: {
     model: { type: 'string', default: '' }, rungs: { type: 'string', default: '720:2.5M' },
     json: { type: 'boolean' } } });
 
+// A made-up match as a stored video, played over and over at its own pace.
+async function uploadClip(server) {
+    const clip = join(folder, 'clip.mp4');
+    execFileSync(BINARY, ['live', `testsrc:size=${values.size},rate=${values.rate},duration=10`, clip], { stdio: 'ignore' });
+    const sent = await fetch(`${server.url}/api/v1/videos?id=clip`, { method: 'POST', headers: { 'Content-Type': 'video/mp4' }, body: await readFile(clip) });
+    if (sent.status !== 201) throw new Error(`POST /api/v1/videos: ${sent.status} ${await sent.text()}`);
+}
+
 async function startStream(server) {
-    const spec = { id: 'clock', input: `testsrc:size=${values.size},rate=${values.rate}`, realtime: true, clock: true, delay: 0.1 };
-    if (values.model !== 'none') Object.assign(spec, { model: values.model, track: true });
+    const spec = { id: 'clock', input: 'video:clip', realtime: true, loop: true, clock: true, delay: 0.1 };
+    if (values.model !== 'none') Object.assign(spec, { model: values.model.endsWith('.onnx') ? 'model' : values.model, track: true });
     let made;
     for (let i = 0; i < 100; i++) { // the model may still be loading
         made = await fetch(`${server.url}/api/v1/streams`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(spec) });
@@ -37,9 +46,11 @@ function print(figures) {
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'saccade-latency-'));
-const server = await startServer(folder, '--webrtc-rungs', values.rungs);
+const isFile = values.model.endsWith('.onnx');
+const server = await startServer(folder, '--webrtc-rungs', values.rungs, ...isFile ? ['--models-load', `model=${values.model}`] : []);
 const browser = await launch();
 try {
+    await uploadClip(server);
     await startStream(server);
     const page = await browser.newPage();
     await page.goto(`${server.url}/health`);
