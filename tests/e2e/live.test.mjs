@@ -177,7 +177,8 @@ describe('many streams of a server', () => {
 
     before(async () => {
         await mkdir(path('files'));
-        server = await startServer(folder, '--streams-files', path('files'), '--streams-max', '25');
+        // Without WebRTC: GStreamer keeps threads of its own once it is loaded, whenever that is.
+        server = await startServer(folder, '--streams-files', path('files'), '--streams-max', '25', '--no-webrtc');
         await Promise.all(Array.from({ length: 8 }, () => api(STREAMS))); // the connections are there
     });
     after(() => server.stop());
