@@ -61,12 +61,12 @@ class Viewers:
         viewers = found["viewers"]
         if found["failed"]:
             raise BenchError(f"{found['failed']} of {self.count} viewers got nothing: {found['error']}")
-        fewest = min(v["pictures"] for v in viewers)
-        if fewest < LEAST * RATE * self.seconds:
-            raise BenchError(f"a viewer got {fewest} pictures in {self.seconds} s")
         say(f"{self.count} viewers: first picture after {percentile([v['first_ms'] for v in viewers], 0.5):.0f} ms, "
             f"{sum(v['kbit'] for v in viewers) / self.count / self.seconds:.0f} kbit/s each, "
             f"longest gap {max(v['gap_ms'] for v in viewers):.0f} ms")
+        fewest = min(v["pictures"] for v in viewers)
+        if fewest < LEAST * RATE * self.seconds:
+            raise BenchError(f"a viewer got {fewest} pictures in {self.seconds} s")
         return viewers
 
     def __enter__(self):
