@@ -58,7 +58,7 @@ const tiles = async (page) => {
 const counted = async (page) => {
     await page.locator('#model').selectOption('pitch');
     await page.waitForFunction(() => document.querySelectorAll('#boxes .box').length > 5 && document.querySelector('#chart canvas'));
-    await page.waitForFunction(() => !document.getElementById('counts-status').textContent.includes('…'), null, { timeout: 200000 });
+    await page.waitForFunction(() => document.getElementById('counts-status').textContent.startsWith('At most'), null, { timeout: 200000 });
     await page.mouse.move(5, 5);
     await sleep(1500);
 };

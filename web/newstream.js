@@ -8,6 +8,7 @@ const LOADING_MS = 1000; // between two tries while a model is being loaded
 const FIRST = ['input', 'id', 'model', 'track', 'overlay', 'outputs'];
 const EXAMPLES = [
     ['A camera', 'rtsp://user:password@192.168.1.20:554/stream'],
+    ['Somebody who publishes (WHIP)', 'whip:'],
     ['Test picture', 'testsrc:size=1280x720,rate=25'],
 ];
 

@@ -10,6 +10,7 @@ import { Player } from './watch.js';
 
 const LOOK_MS = 3000;
 const LIST_MS = 400;   // between two drawings of the list of objects
+const SILENT_MS = 1500; // without a message: the list is emptied
 const LISTED = 12;
 
 export function open(node, id) {
@@ -186,7 +187,8 @@ class StreamPage {
     // Each object keeps its button while it is there, so that it can be pressed; new ones come last.
     list(message) {
         const now = performance.now();
-        if (now - this.listed < LIST_MS && message) return;
+        // A message may be lost; where none comes any more, nothing is known.
+        if (now - this.listed < (message || !this.player.session ? LIST_MS : SILENT_MS)) return;
         this.listed = now;
         const found = (message?.detections || []).toSorted((a, b) => b.score - a.score).slice(0, LISTED);
         this.count.textContent = message?.detections.length || '';

@@ -133,6 +133,7 @@ describe('the live wall', () => {
 
     test('a click enlarges one; without WebRTC it plays as MJPEG and says why', async () => {
         expected = /status of (404|501)/;
+        await page.route('**/hls/*', (route) => route.fulfill({ status: 404 }));
         await make({ id: 'one', input: SOURCE });
         await page.goto(`${server.url}/#/live`);
         await page.route('**/whep', (route) => route.fulfill({ status: 501, contentType: 'application/problem+json', body: '{"title":"Not Implemented","status":501,"detail":"WebRTC is off"}' }));

@@ -40,7 +40,7 @@ void sc_api_stream_reply(sc_request *req, int status, const char *id);
     SC_STREAM_FIELD("id", SC_STREAM_TEXT ",\"pattern\":\"^[A-Za-z0-9_-]{1,64}$\"", \
         "its name in addresses: letters, digits, _ and -; made up if not given") "," \
     SC_STREAM_FIELD("input", SC_STREAM_TEXT ",\"maxLength\":2048", \
-        "where the picture comes from: rtsp://camera/stream, rtmp, srt, udp, http, video:ID, or testsrc:size=1280x720,rate=25") "," \
+        "where the picture comes from: rtsp://camera/stream, rtmp, srt, udp, http, video:ID, whip: (somebody publishes to it), or testsrc:size=1280x720,rate=25") "," \
     SC_STREAM_FIELD("model", SC_STREAM_TEXT, \
         "the detector that looks at it") "," \
     SC_STREAM_FIELD("threshold", "\"type\":\"number\",\"minimum\":0,\"maximum\":1", \
