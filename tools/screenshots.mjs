@@ -67,9 +67,20 @@ const watching = async (page) => {
     await page.waitForFunction(() => Number(document.querySelector('.marks').dataset.boxes) > 5);
     await sleep(4000);
 };
-const chosen = async (page) => {
+// A picture is taken of what is held: what moves may be a picture further than its boxes.
+const held = async (page) => {
     await watching(page);
-    await page.locator('.objects button').first().click();
+    for (let boxes = 0; boxes < 15;) {
+        await page.keyboard.press('Space');
+        await sleep(500);
+        boxes = await page.evaluate(() => Number(document.querySelector('.marks').dataset.boxes));
+        if (boxes < 15) await page.keyboard.press('Space');
+        await sleep(300);
+    }
+};
+const chosen = async (page) => {
+    await held(page);
+    await page.keyboard.press('o');
     await sleep(300);
 };
 const noWebrtc = async (page) => {
@@ -94,11 +105,11 @@ const STATES = {
     live: { before: makeStreams, path: '#/live', ready: tiles },
     live_phone: { before: makeStreams, path: '#/live', ready: tiles, options: { ...PHONE, ...DARK } },
     stream: { before: makeStreams, path: '#/live/north-stand', ready: chosen, options: { viewport: { width: 1280, height: 1180 } } },
-    stream_dark: { before: makeStreams, path: '#/live/north-stand', ready: watching, options: DARK },
-    stream_phone: { before: makeStreams, path: '#/live/north-stand', ready: watching, options: PHONE },
+    stream_dark: { before: makeStreams, path: '#/live/north-stand', ready: held, options: DARK },
+    stream_phone: { before: makeStreams, path: '#/live/north-stand', ready: held, options: PHONE },
     stream_mjpeg: { before: makeStreams, path: '#/live/drawn', prepare: noWebrtc, ready: (page) => page.locator('.watch[data-way="mjpeg"]').waitFor().then(() => sleep(2500)) },
     stream_lost: { before: makeStreams, path: '#/live/gate', ready: (page) => page.waitForFunction(() => /\w/.test(document.querySelector('.cover')?.textContent)).then(() => sleep(2500)) },
-    embedded: { before: makeStreams, path: 'webrtc?stream=north-stand', ready: watching, options: { viewport: { width: 720, height: 480 } } },
+    embedded: { before: makeStreams, path: 'webrtc?stream=north-stand', ready: held, options: { viewport: { width: 720, height: 480 } } },
     models: { before: makeStreams, path: '#/models', ready: (page) => page.locator('.model .facts-list dd').nth(4).waitFor() },
     system: { before: makeStreams, path: '#/system', ready: () => sleep(22000), options: { viewport: { width: 1280, height: 1120 } } },
 };
