@@ -18,8 +18,8 @@ let server, browser, tab, proxy; // one viewer of one stream, all along
 
 const page = (name, ...args) => tab.page.evaluate(([f, a]) => window[f](...a), [name, args]);
 const viewer = async () => {
-    const text = await (await fetch(`${server.url}/api/v1/streams/s/stats?once=true`)).text();
-    return JSON.parse(/"viewers_webrtc":\s*(\[.*?\])/s.exec(text)[1])[0];
+    const figures = await (await fetch(`${server.url}/api/v1/streams/s/stats?once=true`)).json();
+    return figures.viewers_webrtc?.[0];
 };
 
 // Pictures that need the rates that the rungs have.
