@@ -88,8 +88,7 @@ static struct sc_webrtc_watched *watch_stream(sc_webrtc *webrtc, const char *str
                                         .rung_count = webrtc->rung_count,
                                         .most = (int)webrtc->settings->stream_viewers,
                                         .wake = hub_wake,
-                                        .arg = webrtc,
-                                        .log = webrtc->log});
+                                        .arg = webrtc});
         w->next = webrtc->watched;
         webrtc->watched = w;
     }

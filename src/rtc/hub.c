@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vision/report.h"
 
 #define RTP_RATE      90000
 #define SOUND_RATE    48000
@@ -44,16 +45,9 @@ static void add_detections(sc_str *text, const struct sc_live_sample *sample)
         const struct sc_detection *item = &found->items[i];
         if (item->score < sample->threshold && !item->track)
             continue;
-        sc_str_addf(text, "%s{\"class\":%d,\"label\":", first ? "" : ",", item->class);
-        if (model->labels && item->class < model->classes)
-            sc_str_add_json(text, model->labels[item->class]);
-        else
-            sc_str_addf(text, "\"%d\"", item->class);
-        sc_str_addf(text, ",\"score\":%.3g,\"box\":[%.1f,%.1f,%.1f,%.1f]", (double)item->score,
-                    (double)item->x1, (double)item->y1, (double)item->x2, (double)item->y2);
-        if (item->track)
-            sc_str_addf(text, ",\"track\":%lld", (long long)item->track);
-        sc_str_addc(text, '}');
+        if (!first)
+            sc_str_addc(text, ',');
+        sc_report_add_detection(text, item, model->labels, model->classes);
         first = false;
     }
     sc_str_addc(text, ']');

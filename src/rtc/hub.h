@@ -19,7 +19,6 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/log.h"
 #include "pipeline/live.h"
 #include "rtc/estimate.h"
 #include "rtc/peer.h"
@@ -48,7 +47,6 @@ struct sc_rtc_hub_params {
     // There is something for sc_rtc_hub_step() to do. Any thread; signals only.
     void (*wake)(void *arg);
     void *arg;
-    sc_log *log;
 };
 sc_rtc_hub *sc_rtc_hub_open(const struct sc_rtc_hub_params *params); // never NULL
 // All viewers were removed.

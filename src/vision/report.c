@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *label_of(const struct sc_report *r, int class, char number[16])
+static const char *label_of(const char *const *labels, int count, int class, char number[16])
 {
-    if (r->labels && class >= 0 && class < r->label_count && r->labels[class])
-        return r->labels[class];
+    if (labels && class >= 0 && class < count && labels[class])
+        return labels[class];
     snprintf(number, 16, "%d", class);
     return number;
 }
@@ -33,11 +33,12 @@ static void add_box(sc_str *out, const struct sc_detection *d)
     }
 }
 
-static void add_detection(sc_str *out, const struct sc_report *r, const struct sc_detection *d)
+void sc_report_add_detection(sc_str *out, const struct sc_detection *d,
+                             const char *const *labels, int label_count)
 {
     char number[16];
     sc_str_addf(out, "{\"class\":%d,\"label\":", d->class);
-    sc_str_add_json(out, label_of(r, d->class, number));
+    sc_str_add_json(out, label_of(labels, label_count, d->class, number));
     sc_str_add(out, ",\"score\":");
     add_number(out, d->score, 4);
     sc_str_add(out, ",\"box\":[");
@@ -57,7 +58,7 @@ void sc_report_add_json(sc_str *out, const struct sc_report *r)
     for (int i = 0; i < r->count; i++) {
         if (i)
             sc_str_addc(out, ',');
-        add_detection(out, r, &r->detections->items[i]);
+        sc_report_add_detection(out, &r->detections->items[i], r->labels, r->label_count);
     }
     sc_str_add(out, "]}\n");
 }
@@ -84,7 +85,7 @@ void sc_report_add_csv(sc_str *out, const struct sc_report *r)
     for (int i = 0; i < r->count; i++) {
         const struct sc_detection *d = &r->detections->items[i];
         sc_str_addf(out, "%" PRId64 ",%s,%d,", r->n, r->t, d->class);
-        add_field(out, label_of(r, d->class, number));
+        add_field(out, label_of(r->labels, r->label_count, d->class, number));
         sc_str_addc(out, ',');
         add_number(out, d->score, 4);
         sc_str_addc(out, ',');

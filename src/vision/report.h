@@ -19,6 +19,10 @@ struct sc_report {
     bool tracks; // CSV has their column
 };
 
+// One item: {"class":39,"label":"bottle","score":0.83,"box":[x1,y1,x2,y2],"track":7}; "track" only where
+// there is one. labels NULL = numbers.
+void sc_report_add_detection(sc_str *out, const struct sc_detection *item,
+                             const char *const *labels, int label_count);
 // {"n":20,"t":0.8,"width":768,"height":432,"model":"m","detections":[{"class":39,"label":"bottle",
 // "score":0.83,"box":[x1,y1,x2,y2],"track":7}]} and a newline; "track" only where there is one.
 void sc_report_add_json(sc_str *out, const struct sc_report *report);
