@@ -247,7 +247,6 @@ static int open_webrtc(sc_app *app, const struct sc_webrtc_settings *settings, s
                               .metrics = app->metrics,
                               .pool = app->pool,
                               .streams = app->streams,
-                              .videos = app->videos,
                           },
                           err);
 }

@@ -149,7 +149,6 @@ int sc_webrtc_open(sc_webrtc **pwebrtc, const struct sc_webrtc_params *params, s
     webrtc->log = sc_log_child(params->log, "webrtc");
     webrtc->pool = params->pool;
     webrtc->streams = params->streams;
-    webrtc->videos = params->videos;
     webrtc->viewers_gauge = sc_metrics_gauge(params->metrics, "saccade_webrtc_viewers", "",
                                              "WebRTC sessions that are open.");
     webrtc->sessions_total = sc_metrics_counter(

@@ -38,7 +38,6 @@ struct sc_webrtc_params {
     sc_metrics *metrics;
     sc_pool *pool;
     sc_streams *streams;
-    sc_videos *videos;
 };
 // GStreamer is loaded in the background, when there is a stream that can be watched; where it is missing,
 // watching fails with what to install. SC_EARG: an option makes no sense.
@@ -77,8 +76,9 @@ int sc_webrtc_end(sc_webrtc *webrtc, const char *stream, const char *session);
 // Link headers for the ICE servers, NULL-terminated: "<stun:host:port>; rel=\"ice-server\"". Immutable.
 const char *const *sc_webrtc_links(const sc_webrtc *webrtc);
 
-// POST /api/webrtc/start: makes or joins the stream of a stored video. spec: {"video_id", "fps", "width",
-// "height", "inference_enabled", "bitrate", "quality", "model"}. The stream's id. err has the field. SC_EARG,
+// POST /api/webrtc/start: makes or joins the stream of a stored video. spec: {"video_id", "inference_enabled", "model",
+// "overlay"}, and what goes to the stream as it is: "fps", "width", "height", "bitrate", "quality", "track", "threshold",
+// "clock". The stream's id. err has the field. SC_EARG,
 // SC_ENOTFOUND (video), and what sc_streams_add() gives.
 int sc_webrtc_start(sc_webrtc *webrtc, const json_t *spec, char id[65], sc_err *err);
 
@@ -95,7 +95,7 @@ int sc_webrtc_try(char version[64], sc_err *err);
 struct sc_webrtc_info {
     bool available;
     char reason[200]; // why not
-    int viewers, publishers;
+    int viewers;      // sessions that are open, publishers' too
     int64_t sessions; // so far
     int left_behind;
     char version[64];

@@ -59,7 +59,6 @@ struct sc_webrtc {
     sc_log *log;
     sc_pool *pool;
     sc_streams *streams;
-    sc_videos *videos;
     int port_min, port_max;
     char *stun, *turn; // as GStreamer writes them; NULL = none
     char *links[3];    // for clients; NULL-terminated
