@@ -179,6 +179,14 @@ struct inflow {
     struct sc_live_facts facts;
 };
 
+// Returns now and then anyway, so that a cancel is noticed. Under lock.
+static void await_change(sc_live_inlet *inlet)
+{
+    int64_t at = sc_clock_now() + POLL_NS;
+    struct timespec until = {.tv_sec = at / SC_NS_PER_S, .tv_nsec = at % SC_NS_PER_S};
+    pthread_cond_timedwait(&inlet->changed, &inlet->lock, &until);
+}
+
 // The next packet of this publisher. SC_EIO: it has left.
 static int next_packet(struct inflow *p, AVPacket **ppkt, sc_err *err)
 {
@@ -196,9 +204,7 @@ static int next_packet(struct inflow *p, AVPacket **ppkt, sc_err *err)
         } else if (!inlet->present || inlet->publisher != p->publisher) {
             ret = sc_fail(err, SC_EIO, "the publisher has left");
         } else {
-            int64_t at = sc_clock_now() + POLL_NS;
-            struct timespec until = {.tv_sec = at / SC_NS_PER_S, .tv_nsec = at % SC_NS_PER_S};
-            pthread_cond_timedwait(&inlet->changed, &inlet->lock, &until);
+            await_change(inlet);
         }
     }
     pthread_mutex_unlock(&inlet->lock);
@@ -212,9 +218,7 @@ static int await_publisher(struct inflow *p)
     int ret = SC_OK;
     pthread_mutex_lock(&inlet->lock);
     while (!ret && !inlet->present) {
-        int64_t at = sc_clock_now() + POLL_NS;
-        struct timespec until = {.tv_sec = at / SC_NS_PER_S, .tv_nsec = at % SC_NS_PER_S};
-        pthread_cond_timedwait(&inlet->changed, &inlet->lock, &until);
+        await_change(inlet);
         if (sc_cancel_requested(p->deadline->cancel))
             ret = SC_ECANCELLED;
     }

@@ -4,7 +4,7 @@
 // (media/live_input.h) opened with this object and the address "whip:". A publisher that leaves is a
 // source that was lost: the input waits for the next one.
 //
-// Packets are bounded in bytes and time: when nobody reads, or reads too slowly, all up to the next keyframe
+// Packets are bounded in bytes and number: when nobody reads, or reads too slowly, all up to the next keyframe
 // are left out.
 //
 // Thread-safety: Safe.
