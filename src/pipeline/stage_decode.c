@@ -43,9 +43,10 @@ static void tell(struct decode *d, const sc_frame *frame, bool thinned)
     facts->damaged = info.damaged;
     facts->width = frame->av->width;
     facts->height = frame->av->height;
-    if (!facts->running)
+    if (!facts->running && facts->source == SC_LIVE_CONNECTED) { // else one from before a loss
         facts->reason[0] = '\0';
-    facts->running = true;
+        facts->running = true;
+    }
     pthread_mutex_unlock(&facts->lock);
 }
 
