@@ -139,6 +139,10 @@ static void take_element(GstBin *bin, GstBin *sub, GstElement *element, gpointer
     const char *name = factory ? GST_OBJECT_NAME(factory) : "";
     if (!strcmp(name, "sctpenc") || !strcmp(name, "sctpdec"))
         g_object_set(element, "sctp-association-id", (guint)peer->association, NULL);
+    // It would hold packets until their time on the pipeline's clock: were the first picture a late one, all after it
+    // would be shown as late. Packets come here when they are to leave.
+    if (!strcmp(name, "clocksync"))
+        g_object_set(element, "sync", FALSE, NULL);
     if (strcmp(name, "rtprtxsend") != 0)
         return;
     GstPad *pad = gst_element_get_static_pad(element, "src");

@@ -486,6 +486,28 @@ static void test_a_picture_is_spread(void **state)
     close_link(&link);
 }
 
+// What came late at first must not set the pace of all that follows: a picture leaves when it comes, whatever its time.
+static void test_pictures_are_not_held(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {0};
+    open_link(f, &link, &params);
+    assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
+    send_pictures(f, &link, 1, 0);
+    assert_true(wait_for(&link, &link.arrival_count, 20));
+    int before = read_int(&link, &link.arrival_count);
+    int64_t begun = sc_clock_now();
+    assert_true(sc_rtc_peer_send(link.peer, f->pictures[PICTURES - 1], link.timestamp));
+    assert_true(wait_for(&link, &link.arrival_count, before + 1));
+    pthread_mutex_lock(&link.lock);
+    int64_t held = link.arrivals[link.arrival_count - 1].sent_ns - begun;
+    pthread_mutex_unlock(&link.lock);
+    // By their times the two are 767 ms apart.
+    assert_true(held < 400 * SC_NS_PER_MS);
+    close_link(&link);
+}
+
 static void test_ports_are_kept_to(void **state)
 {
     struct fixture *f = begin(state), other = {.log = f->log};
@@ -614,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_wrong_certificate_is_refused),
         cmocka_unit_test(test_silence_is_noticed),
         cmocka_unit_test(test_a_picture_is_spread),
+        cmocka_unit_test(test_pictures_are_not_held),
         cmocka_unit_test(test_ports_are_kept_to),
         cmocka_unit_test(test_a_publisher_is_received),
         cmocka_unit_test(test_closing_at_any_moment),
