@@ -40,9 +40,11 @@ function print(figures) {
     const ms = (value) => value === null ? '-' : `${value.toFixed(1)} ms`;
     console.log(`${figures.size}, ${figures.fps.toFixed(1)} pictures a second, ${figures.frames} looked at, ${figures.bad} unreadable`);
     console.log(`clock to pixels   p50 ${ms(figures.p50)}   p95 ${ms(figures.p95)}   p99 ${ms(figures.p99)}   most ${ms(figures.max)}`);
+    console.log(`of that up to the encoder's end   p50 ${ms(figures.encoded_p50)}   p95 ${ms(figures.encoded_p95)}   ` +
+        `(stages: ${figures.stages.map(([name, p50, p95]) => `${name} ${p50}/${p95}`).join(', ')})`);
     console.log(`join ${ms(figures.join_ms)}   longest gap ${ms(figures.longest_gap)}   freezes ${figures.freezes}   ` +
         `grows by ${figures.slope_ms_per_min.toFixed(1)} ms a minute`);
-    console.log(`in the browser: jitter buffer ${ms(figures.jitter_buffer_ms)}, decoder ${ms(figures.decode_ms)}; ${figures.nacks} NACKs, ${figures.plis} PLIs`);
+    console.log(`in the browser p50 ${ms(figures.inside_p50)}, p95 ${ms(figures.inside_p95)}: jitter buffer ${ms(figures.jitter_buffer_ms)}, decoder ${ms(figures.decode_ms)}; ${figures.nacks} NACKs, ${figures.plis} PLIs`);
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'saccade-latency-'));
@@ -57,8 +59,8 @@ try {
     await page.addScriptTag({ content: await readFile(new URL('watcher.js', import.meta.url), 'utf8') });
     const figures = await page.evaluate(([url, options]) => window.watch(url, options),
         [`${server.url}/api/v1/streams/clock/whep`, { seconds: Number(values.seconds), warmUp: Number(values['warm-up']) }]);
-    const stats = await (await fetch(`${server.url}/api/v1/streams/clock`)).json();
-    figures.server = { detect_fps: stats.detect_fps, detect_p50_ms: stats.detect_p50_ms, latency_p50_ms: stats.latency_p50_ms };
+    const response = await fetch(`${server.url}/api/v1/streams/clock/stats`, { headers: { Accept: 'application/json' } });
+    figures.stages = (await response.json()).stages.map((stage) => [stage.name, stage.latency_p50_ms, stage.latency_p95_ms]);
     if (values.json) console.log(JSON.stringify(figures));
     else print(figures);
 } finally {
