@@ -7,6 +7,7 @@ import { Plot } from './plot.js';
 import * as streams from './streams.js';
 import { bytes, copy, count, duration, element, icon } from './ui.js';
 import { Player } from './watch.js';
+import { Wide } from './wide.js';
 
 const LOOK_MS = 3000;
 const LIST_MS = 400;   // between two drawings of the list of objects
@@ -53,6 +54,7 @@ class StreamPage {
     close() {
         this.control.abort();
         this.player?.close();
+        this.wide?.close();
         for (const plot of this.plots) plot.close();
     }
 
@@ -95,6 +97,7 @@ class StreamPage {
         this.player = new Player(this.id, { drawn: Boolean(stream.overlay) });
         this.player.addEventListener('figures', ({ detail }) => this.show(detail));
         this.player.addEventListener('objects', ({ detail }) => this.list(detail));
+        this.wide = stream.wide_url ? new Wide(stream.wide_url, () => !this.player.playing) : null;
         this.values = Object.fromEntries(FIGURES.map(([key]) => [key, element('dd', {}, '–')]));
         this.note = element('p', { class: 'help' });
         this.objects = element('ul', { class: 'objects', 'aria-label': 'Objects on the picture' });
@@ -107,7 +110,7 @@ class StreamPage {
         this.server = element('dl', { class: 'server-facts' });
         const heads = ['Stage', 'Busy', 'Age p50', 'p95', 'Queue', 'Taken', 'Left out'];
         this.body.replaceChildren(this.player.node,
-            element('aside', { class: 'beside' },
+            element('aside', { class: 'beside' }, this.wide?.node ?? '',
                 element('h2', {}, 'As seen here'),
                 element('dl', { class: 'figures' }, ...FIGURES.flatMap(([key, name, help]) => [element('dt', { title: help || null }, name), this.values[key]])),
                 this.note,
@@ -118,6 +121,7 @@ class StreamPage {
                 element('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of stages' },
                     element('table', {}, element('thead', {}, element('tr', {}, ...heads.map((head) => element('th', { scope: 'col' }, head)))), this.stages))));
         this.player.start();
+        this.wide?.start();
     }
 
     tell(stream) {

@@ -41,7 +41,7 @@ struct sc_live_ops {
     void (*close)(sc_live **plive);
     void (*get_status)(sc_live *live, struct sc_live_status *status);
     void (*get_graph_stats)(sc_live *live, struct sc_graph_stats *stats);
-    int (*view)(sc_live *live, sc_live_viewer **pviewer,
+    int (*view)(sc_live *live, enum sc_live_view view, sc_live_viewer **pviewer,
                 void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                 sc_err *err);
     void (*unview)(sc_live_viewer **pviewer);
@@ -132,8 +132,10 @@ int sc_streams_inlet(sc_streams *streams, const char *id, sc_live_inlet **pinlet
 // --- viewers ------------------------------------------------------------------------------
 
 // As sc_live_view(): take() gets each picture as JPEG, on a thread of the stream, and NULL at the end of
-// the run, as its last call. SC_ENOTFOUND; SC_EAGAIN: it is not running, err says why.
-int sc_streams_view(sc_streams *streams, const char *id, sc_streams_viewer **pviewer,
+// the run, as its last call. SC_ENOTFOUND; SC_EAGAIN: it is not running, err says why; SC_EARG: no such
+// view.
+int sc_streams_view(sc_streams *streams, const char *id, enum sc_live_view view,
+                    sc_streams_viewer **pviewer,
                     void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                     sc_err *err);
 // No call afterwards. Not from take(). NULL and &NULL allowed.

@@ -150,7 +150,8 @@ int sc_streams_not_running(sc_err *err, enum sc_streams_state state)
                    sc_streams_state_name(state));
 }
 
-int sc_streams_view(sc_streams *streams, const char *id, sc_streams_viewer **pviewer,
+int sc_streams_view(sc_streams *streams, const char *id, enum sc_live_view view,
+                    sc_streams_viewer **pviewer,
                     void (*fn)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                     sc_err *err)
 {
@@ -164,8 +165,9 @@ int sc_streams_view(sc_streams *streams, const char *id, sc_streams_viewer **pvi
     sc_streams_viewer *viewer = sc_new(sc_streams_viewer);
     *viewer = (sc_streams_viewer){.entry = entry, .take = fn, .arg = arg};
     pthread_mutex_lock(&entry->live_lock);
-    int ret = entry->live ? streams->ops->view(entry->live, &viewer->live, take, viewer, err)
-                          : sc_streams_not_running(err, state);
+    int ret = entry->live
+                  ? streams->ops->view(entry->live, view, &viewer->live, take, viewer, err)
+                  : sc_streams_not_running(err, state);
     if (!ret) {
         viewer->next = entry->viewers;
         entry->viewers = viewer;

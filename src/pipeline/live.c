@@ -19,6 +19,7 @@
 #include "pipeline/stage_rung.h"
 #include "pipeline/stage_sound.h"
 #include "pipeline/stage_track.h"
+#include "pipeline/stage_wide.h"
 
 // The end of the graph so far, to which the next stage is linked.
 struct tip {
@@ -152,6 +153,18 @@ static int add_lines(struct sc_live *live, struct tip tip, sc_err *err)
     return ret;
 }
 
+// What the camera has to choose from.
+static int add_wide(struct sc_live *live, struct tip tip, sc_err *err)
+{
+    const struct sc_stage_wide_params params = {.viewers = &live->viewers[SC_LIVE_WIDE],
+                                                .threshold = live->threshold};
+    sc_stage *stage;
+    if (!live->params.viewers)
+        return SC_OK;
+    int ret = sc_stage_wide_add(live->graph, &params, &stage, err);
+    return ret < 0 ? ret : join(live, tip, stage, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
+}
+
 static int add_picture(struct sc_live *live, struct tip *tip, sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
@@ -168,6 +181,8 @@ static int add_picture(struct sc_live *live, struct tip *tip, sc_err *err)
         ret = sc_stage_camera_add(live->graph, &live->camera, &stage, err);
         if (ret >= 0)
             ret = extend(live, tip, stage, true, err);
+        if (ret >= 0)
+            ret = add_wide(live, *tip, err);
     }
     if (ret >= 0)
         ret = sc_stage_render_add(live->graph, &render, &stage, err);
@@ -182,8 +197,8 @@ static int add_viewers(struct sc_live *live, struct tip tip, sc_err *err)
     if (!live->params.viewers)
         return SC_OK;
     struct sc_live_facts *facts = live->output_count ? NULL : &live->facts; // the encoder tells
-    int ret = sc_stage_viewers_add(live->graph, &live->viewers, live->params.quality, facts,
-                                   &viewers, err);
+    int ret = sc_stage_viewers_add(live->graph, &live->viewers[SC_LIVE_SHOWN],
+                                   live->params.quality, facts, &viewers, err);
     return ret < 0 ? ret : join(live, tip, viewers, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
 }
 
@@ -334,7 +349,8 @@ static void on_end(void *arg, int ret, const sc_err *err)
     live->ret = ret;
     live->err = why;
     pthread_mutex_unlock(&live->lock);
-    sc_viewers_end(&live->viewers);
+    for (size_t i = 0; i < SC_COUNT(live->viewers); i++)
+        sc_viewers_end(&live->viewers[i]);
     for (size_t i = 0; i < SC_COUNT(live->rungs); i++)
         if (live->rungs[i])
             sc_rung_end(live->rungs[i]);
@@ -349,7 +365,8 @@ int sc_live_open(sc_live **plive, const struct sc_live_params *params, sc_err *e
     struct sc_live *live = sc_new(struct sc_live);
     *plive = NULL;
     sc_live_facts_init(&live->facts);
-    sc_viewers_init(&live->viewers);
+    for (size_t i = 0; i < SC_COUNT(live->viewers); i++)
+        sc_viewers_init(&live->viewers[i]);
     pthread_mutex_init(&live->lock, NULL);
     for (int i = 0; i < SC_LIVE_OUTPUTS; i++)
         sc_output_monitor_init(&live->monitors[i]);
@@ -408,7 +425,8 @@ void sc_live_close(sc_live **plive)
         sc_output_monitor_release(&live->monitors[i]);
     for (int i = 0; i < live->text_count; i++)
         free(live->texts[i]);
-    sc_viewers_release(&live->viewers);
+    for (size_t i = 0; i < SC_COUNT(live->viewers); i++)
+        sc_viewers_release(&live->viewers[i]);
     for (size_t i = 0; i < SC_COUNT(live->rungs); i++)
         sc_rung_unref(&live->rungs[i]);
     sc_live_facts_release(&live->facts);
@@ -417,14 +435,17 @@ void sc_live_close(sc_live **plive)
     free(live);
 }
 
-int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
+int sc_live_view(sc_live *live, enum sc_live_view view, sc_live_viewer **pviewer,
                  void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                  sc_err *err)
 {
     *pviewer = NULL;
     if (!live->params.viewers)
         return sc_fail(err, SC_EUNSUPPORTED, "this stream is not made for viewers");
-    sc_viewers_add(&live->viewers, pviewer, take, arg);
+    if (view == SC_LIVE_WIDE && !live->params.camera.on)
+        return sc_fail_field(err, SC_EARG, "view",
+                             "this stream has no camera: what it shows is all there is");
+    sc_viewers_add(&live->viewers[view], pviewer, take, arg);
     return SC_OK;
 }
 

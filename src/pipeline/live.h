@@ -2,7 +2,7 @@
 //
 //   input -> pace -> decode -> detect -> track -> camera -> render -> encode -> outputs
 //              \-- sound, as it came ---------------------------------------/
-//                                   \-> lines        render -> viewers (MJPEG), rungs
+//                                   \-> lines  \-> wide    \-> viewers (MJPEG), rungs
 //
 // Made of stages (pipeline/graph.h) by what the parameters ask for; what is not asked for is not there.
 // The source comes back and the outputs come back on their own; the stream ends when a file ends, when
@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "media/crop.h"
 #include "media/live_input.h"
 #include "media/live_output.h"
 #include "media/packet.h"
@@ -166,7 +167,7 @@ struct sc_live_status {
     int64_t objects_so_far; // ids given by the tracker
     // From arrival (or, paced, from a picture's turn) to encoded.
     int64_t latency_p50_ns, latency_p95_ns;
-    int viewers;
+    int viewers; // of SC_LIVE_SHOWN
     int output_count;
     struct {
         char url[256]; // secrets hidden
@@ -181,10 +182,19 @@ void sc_live_get_graph_stats(sc_live *live, struct sc_graph_stats *stats);
 
 typedef struct sc_live_viewer sc_live_viewer;
 
-// Each picture as JPEG, made once for all viewers. take() runs on a thread of the stream, must not block
-// (a slow viewer skips pictures), and may keep a reference. NULL jpeg: the stream has ended; the last
-// call. While it is not yet running nothing comes. SC_EUNSUPPORTED: params.viewers was not set.
-int sc_live_view(sc_live *live, sc_live_viewer **pviewer,
+enum sc_live_view {
+    SC_LIVE_SHOWN, // what leaves the stream
+    // All that a camera has to choose from, small: at most 480 pixels on a side and 8 a second, with boxes,
+    // and with the edges of what is shown.
+    SC_LIVE_WIDE,
+    SC_LIVE_VIEWS
+};
+
+// Each picture of a view as JPEG, made once for all its viewers. take() runs on a thread of the stream,
+// must not block (a slow viewer skips pictures), and may keep a reference. NULL jpeg: the stream has
+// ended; the last call. While it is not yet running nothing comes. SC_EUNSUPPORTED: params.viewers was not
+// set. SC_EARG (field "view"): there is no camera.
+int sc_live_view(sc_live *live, enum sc_live_view view, sc_live_viewer **pviewer,
                  void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
                  sc_err *err);
 // No call afterwards. Before the stream is closed; NULL and &NULL allowed. Not from take().
@@ -203,6 +213,10 @@ struct sc_live_sample {
     sc_detections *found;
     // The picture that the boxes are in: what is shown, before it was brought down to this rung.
     int source_width, source_height;
+    // What the camera shows, in pixels of the source's picture as displayed, and that one's size; 0 = there is
+    // no camera.
+    struct sc_crop crop;
+    int wide_width, wide_height;
     bool detected;                     // `found` is the model's answer for this very picture
     const struct sc_live_model *model; // the stream's; without a batcher nothing is detected
     double threshold;   // items below it, and without a track, are not to be shown

@@ -33,7 +33,7 @@ struct sc_live {
     struct sc_track_figures tracking;
     struct sc_live_facts facts;
     struct sc_output_monitor monitors[SC_LIVE_OUTPUTS];
-    struct sc_viewers viewers;
+    struct sc_viewers viewers[SC_LIVE_VIEWS];
     sc_rung *rungs[SC_LIVE_RUNGS + 1]; // those asked for, and SC_LIVE_SOUND; a reference each
 
     pthread_mutex_t lock;

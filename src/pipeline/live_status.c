@@ -127,7 +127,7 @@ void sc_live_get_status(sc_live *live, struct sc_live_status *status)
     add_detection(status, live);
     add_graph(status, live);
     add_end(status, live);
-    status->viewers = sc_viewers_count(&live->viewers);
+    status->viewers = sc_viewers_count(&live->viewers[SC_LIVE_SHOWN]);
     status->output_count = live->output_count;
     for (int i = 0; i < live->output_count; i++) {
         sc_url_hide(live->params.outputs[i], status->outputs[i].url,

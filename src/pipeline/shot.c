@@ -1,5 +1,6 @@
 #include "pipeline/shot.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -46,6 +47,19 @@ sc_shot *sc_shot_own(sc_shot *shot)
     sc_detections_ref(copy->late);
     sc_shot_unref(&shot);
     return copy;
+}
+
+struct sc_part sc_shot_part(const sc_shot *shot)
+{
+    const AVFrame *av = shot->frame->av;
+    double stretch = av->sample_aspect_ratio.num > 0 ? av_q2d(av->sample_aspect_ratio) : 1;
+    const struct sc_crop *c = &shot->crop;
+    struct sc_part part = {.width = (int)lround(av->width * stretch), .height = av->height};
+    part.crop = (struct sc_crop){.w = (float)part.width, .h = (float)part.height};
+    if (shot->cropped)
+        part.crop =
+            (struct sc_crop){(float)(c->x * stretch), c->y, (float)(c->w * stretch), c->h};
+    return part;
 }
 
 void sc_shot_set_found(sc_shot *shot, sc_detections *found, bool detected)

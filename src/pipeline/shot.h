@@ -15,6 +15,12 @@
 #include "pipeline/stage.h"
 #include "vision/detection.h"
 
+// What is seen of a picture, in its pixels as displayed; width 0 = all of it.
+struct sc_part {
+    int width, height; // of the whole picture
+    struct sc_crop crop;
+};
+
 typedef struct sc_shot {
     sc_ref ref;         // internal
     sc_frame *frame;    // owned; n and pts_ns are the stream's
@@ -28,6 +34,7 @@ typedef struct sc_shot {
     int64_t late_pts_ns; // that picture's, before frame's
     bool cropped;        // crop is the camera's choice
     struct sc_crop crop; // in pixels of the frame
+    struct sc_part part; // where the frame is what a camera showed of another one: of that one
 } sc_shot;
 
 // Takes frame over. Never NULL.
@@ -36,6 +43,8 @@ sc_shot *sc_shot_ref(sc_shot *shot);
 void sc_shot_unref(sc_shot **pshot); // NULL and &NULL allowed; writes NULL
 // The shot itself where nobody else has it, else a copy in its place (frame and detections shared).
 sc_shot *sc_shot_own(sc_shot *shot);
+// What the camera shows of the shot's picture; all of it where there is none.
+struct sc_part sc_shot_part(const sc_shot *shot);
 // Takes found over.
 void sc_shot_set_found(sc_shot *shot, sc_detections *found, bool detected);
 // Takes late over; NULL = none.

@@ -117,29 +117,12 @@ static sc_detections *carry_over(const sc_shot *shot, const AVFrame *out)
     return moved;
 }
 
-// What is drawn: above the threshold or tracked. NULL when memory is out.
-static sc_detections *choose(const struct render *r, const sc_detections *found)
-{
-    sc_detections *chosen = sc_detections_new(found->count);
-    if (!chosen)
-        return NULL;
-    chosen->width = found->width;
-    chosen->height = found->height;
-    chosen->count = 0;
-    for (int i = 0; i < found->count; i++) {
-        const struct sc_detection *d = &found->items[i];
-        if (d->score >= r->params.threshold || d->track)
-            chosen->items[chosen->count++] = *d;
-    }
-    return chosen;
-}
-
 static int draw(struct render *r, sc_frame **pframe, const sc_detections *found, sc_err *err)
 {
     const struct sc_overlay_labels labels = {.names = r->params.labels,
                                              .count = r->params.label_count};
     const struct sc_view view = {.sample_aspect = (*pframe)->av->sample_aspect_ratio};
-    sc_detections *chosen = choose(r, found);
+    sc_detections *chosen = sc_detections_choose(found, r->params.threshold);
     if (!chosen)
         return sc_fail(err, SC_ENOMEM, "no memory for boxes");
     int ret =
@@ -197,6 +180,8 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
     sc_shot *out = sc_shot_new(frame, shot->arrival_ns);
     sc_shot_set_found(out, found, shot->detected);
     out->cut = shot->cut;
+    if (shot->cropped)
+        out->part = sc_shot_part(shot);
     sc_shot_unref(&shot);
     item.data = out;
     sc_stage_emit(r->stage, 0, item);

@@ -73,7 +73,7 @@ int sc_viewers_count(struct sc_viewers *viewers)
     return count;
 }
 
-static void tell(struct sc_viewers *viewers, sc_buf *jpeg, const sc_frame *frame)
+void sc_viewers_tell(struct sc_viewers *viewers, sc_buf *jpeg, const sc_frame *frame)
 {
     pthread_mutex_lock(&viewers->lock);
     for (sc_live_viewer *v = viewers->first; v; v = v->next)
@@ -102,7 +102,7 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
         int ret = sc_picture_encode(s->ctx, &jpeg, NULL, shot->frame, &params, err);
         if (ret < 0)
             return ret;
-        tell(s->viewers, jpeg, shot->frame);
+        sc_viewers_tell(s->viewers, jpeg, shot->frame);
         sc_buf_unref(&jpeg);
     }
     if (s->facts)

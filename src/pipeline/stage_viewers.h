@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "media/frame.h"
 #include "pipeline/graph.h"
 #include "pipeline/live.h"
 #include "pipeline/live_facts.h"
@@ -25,6 +26,8 @@ void sc_viewers_add(struct sc_viewers *viewers, sc_live_viewer **pviewer,
                     void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns),
                     void *arg);
 int sc_viewers_count(struct sc_viewers *viewers);
+// A picture for all.
+void sc_viewers_tell(struct sc_viewers *viewers, sc_buf *jpeg, const sc_frame *frame);
 // Tells all that it is over; for a graph that ended.
 void sc_viewers_end(struct sc_viewers *viewers);
 

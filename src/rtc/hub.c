@@ -62,6 +62,10 @@ static void describe(sc_str *text, const struct sc_live_sample *sample, uint32_t
     if (sample->model && sample->model->batcher) {
         sc_str_addf(text, ",\"width\":%d,\"height\":%d,\"detected\":%s", sample->source_width,
                     sample->source_height, sample->detected ? "true" : "false");
+        if (sample->wide_width)
+            sc_str_addf(text, ",\"crop\":[%.1f,%.1f,%.1f,%.1f],\"crop_of\":[%d,%d]",
+                        (double)sample->crop.x, (double)sample->crop.y, (double)sample->crop.w,
+                        (double)sample->crop.h, sample->wide_width, sample->wide_height);
         add_detections(text, sample);
     }
     sc_str_addc(text, '}');

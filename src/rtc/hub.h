@@ -10,6 +10,8 @@
 //
 // Detections go to each viewer's data channel as JSON, one message a picture:
 //   {"rtp":123456,"n":42,"t":1.4,"age_ms":12.5,"width":1280,"height":720,"detected":true,"detections":[{..}, ..]}
+// With a camera there is "crop":[x,y,w,h],"crop_of":[width,height] too: what it shows, in pixels of the source's
+// picture as displayed, and that one's size. Boxes are in pixels of what is shown.
 // rtp is the timestamp of the picture (requestVideoFrameCallback's rtpTimestamp), age_ms how long it was in the
 // server, the rest as everywhere.
 //

@@ -47,6 +47,22 @@ int sc_detections_above(const sc_detections *detections, double threshold)
     return low;
 }
 
+sc_detections *sc_detections_choose(const sc_detections *detections, double threshold)
+{
+    sc_detections *chosen = sc_detections_new(detections->count);
+    if (!chosen)
+        return NULL;
+    chosen->width = detections->width;
+    chosen->height = detections->height;
+    chosen->count = 0;
+    for (int i = 0; i < detections->count; i++) {
+        const struct sc_detection *d = &detections->items[i];
+        if (d->score >= threshold || d->track)
+            chosen->items[chosen->count++] = *d;
+    }
+    return chosen;
+}
+
 size_t sc_detections_bytes(const sc_detections *detections)
 {
     return sizeof(*detections) + (size_t)detections->count * sizeof(struct sc_detection);

@@ -30,5 +30,7 @@ sc_detections *sc_detections_ref(sc_detections *detections);
 void sc_detections_unref(sc_detections **pdetections); // NULL and &NULL allowed; writes NULL
 // How many items have at least this score: they are the first ones.
 int sc_detections_above(const sc_detections *detections, double threshold);
+// Those that are to be shown: with at least this score, or with a track. NULL when memory is out.
+sc_detections *sc_detections_choose(const sc_detections *detections, double threshold);
 // Memory held, for budgets.
 size_t sc_detections_bytes(const sc_detections *detections);

@@ -10,6 +10,7 @@
 
 #define RESERVE             (48 << 20) // bytes of picture memory kept for the next one
 #define NAME_MAX_CHARACTERS 40
+#define DARK                90 // of 255: outside of a part
 
 struct sc_overlay {
     sc_text *text;
@@ -25,10 +26,13 @@ struct sheet {
     struct sc_canvas canvas;
     const sc_detections *detections;
     const struct sc_overlay_labels *labels;
-    double scale_x, scale_y; // upright pixels a displayed one
-    int line_x, line_y;      // thickness of upright and of level lines
-    int pad_x, pad_y;        // around text
-    int ascent, height;      // of a label: base line below its top; all of it
+    const struct sc_crop *part; // outlined instead of detections; NULL = none
+    int width, height;          // of the displayed picture
+    double scale_x, scale_y;    // upright pixels a displayed one
+    int line_x, line_y;         // thickness of upright and of level lines
+    int pad_x, pad_y;           // around text
+    int ascent;                 // of a label: base line below its top
+    int label_height;
     int radius;
 };
 
@@ -65,10 +69,9 @@ static int at_least(int least, double v)
 // Sizes follow the shorter side, so that a picture on edge does not get larger text than a lying one.
 static void measure(struct sheet *sheet)
 {
-    const sc_detections *d = sheet->detections;
-    sheet->scale_x = (double)sheet->canvas.w / d->width;
-    sheet->scale_y = (double)sheet->canvas.h / d->height;
-    double side = fmin(d->width, d->height), em = fmax(11, side / 48);
+    sheet->scale_x = (double)sheet->canvas.w / sheet->width;
+    sheet->scale_y = (double)sheet->canvas.h / sheet->height;
+    double side = fmin(sheet->width, sheet->height), em = fmax(11, side / 48);
     double line = side < 160 ? 1 : fmax(2, side / 320);
     double em_x = em * sheet->scale_x, em_y = em * sheet->scale_y;
     sheet->line_x = at_least(1, line * sheet->scale_x);
@@ -76,7 +79,7 @@ static void measure(struct sheet *sheet)
     sheet->pad_x = at_least(1, 0.34 * em_x);
     sheet->pad_y = at_least(1, 0.20 * em_y);
     sheet->ascent = sheet->pad_y + at_least(1, 0.76 * em_y);
-    sheet->height = sheet->ascent + at_least(1, 0.20 * em_y) + sheet->pad_y;
+    sheet->label_height = sheet->ascent + at_least(1, 0.20 * em_y) + sheet->pad_y;
     sheet->radius = at_least(1, 0.20 * fmin(em_x, em_y));
     sc_text_set_size(sheet->overlay->text, (float)em_x, (float)em_y);
 }
@@ -105,10 +108,11 @@ static struct sc_rgb colour_of(const struct sc_detection *d)
     return sc_rgb_distinct(d->track ? (uint64_t)d->track : (uint64_t)(unsigned)d->class);
 }
 
-static void draw_box(struct sheet *sheet, const struct sc_detection *d, struct sc_rect r)
+// The rectangle's lines, within it.
+static void draw_edges(struct sheet *sheet, struct sc_rgb colour, struct sc_rect r)
 {
     struct sc_canvas *canvas = &sheet->canvas;
-    struct sc_paint paint = sc_canvas_paint(canvas, colour_of(d));
+    struct sc_paint paint = sc_canvas_paint(canvas, colour);
     int x = sheet->line_x, y = sheet->line_y;
     if (r.x1 - r.x0 <= 2 * x || r.y1 - r.y0 <= 2 * y) {
         sc_canvas_fill(canvas, r, paint, 255);
@@ -118,6 +122,38 @@ static void draw_box(struct sheet *sheet, const struct sc_detection *d, struct s
     sc_canvas_fill(canvas, (struct sc_rect){r.x0, r.y1 - y, r.x1, r.y1}, paint, 255);
     sc_canvas_fill(canvas, (struct sc_rect){r.x0, r.y0 + y, r.x0 + x, r.y1 - y}, paint, 255);
     sc_canvas_fill(canvas, (struct sc_rect){r.x1 - x, r.y0 + y, r.x1, r.y1 - y}, paint, 255);
+}
+
+static void draw_box(struct sheet *sheet, const struct sc_detection *d, struct sc_rect r)
+{
+    draw_edges(sheet, colour_of(d), r);
+}
+
+static void darken_around(struct sc_canvas *canvas, struct sc_rect r)
+{
+    struct sc_paint black = sc_canvas_paint(canvas, (struct sc_rgb){0, 0, 0});
+    const struct sc_rect around[] = {{0, 0, canvas->w, r.y0},
+                                     {0, r.y1, canvas->w, canvas->h},
+                                     {0, r.y0, r.x0, r.y1},
+                                     {r.x1, r.y0, canvas->w, r.y1}};
+    for (size_t i = 0; i < SC_COUNT(around); i++)
+        sc_canvas_fill(canvas, around[i], black, DARK);
+}
+
+// Two colours, so that it is seen on any ground.
+static void draw_outline(struct sheet *sheet, const struct sc_crop *part)
+{
+    struct sc_rect r = outline(sheet, &(struct sc_detection){.x1 = part->x,
+                                                             .y1 = part->y,
+                                                             .x2 = part->x + part->w,
+                                                             .y2 = part->y + part->h});
+    int x = sheet->line_x, y = sheet->line_y;
+    darken_around(&sheet->canvas, r);
+    draw_edges(sheet, (struct sc_rgb){0, 0, 0}, r);
+    for (int i = 0; i < 2 && r.x1 - r.x0 > 4 * x && r.y1 - r.y0 > 4 * y; i++) {
+        r = (struct sc_rect){r.x0 + x, r.y0 + y, r.x1 - x, r.y1 - y};
+        draw_edges(sheet, (struct sc_rgb){1, 1, 1}, r);
+    }
 }
 
 // --- labels -----------------------------------------------------------------------------------
@@ -215,8 +251,8 @@ static bool shape_label(const struct sheet *sheet, const struct sc_detection *d,
                         struct label *label, struct sc_mask *mask)
 {
     write_label(sheet, d, label);
-    *mask =
-        (struct sc_mask){.w = (int)ceilf(label->width) + 2 * sheet->pad_x, .h = sheet->height};
+    *mask = (struct sc_mask){.w = (int)ceilf(label->width) + 2 * sheet->pad_x,
+                             .h = sheet->label_height};
     return label->count && mask->w <= sheet->canvas.w && mask->w > 2 * sheet->radius;
 }
 
@@ -228,8 +264,9 @@ static void place_all(struct sheet *sheet, int count)
     struct sc_mask mask;
     for (int i = 0; i < count; i++)
         places[i] = (struct sc_place){.box = outline(sheet, &sheet->detections->items[i])};
-    if (sheet->height > canvas->h / 3)
-        return; // too small a picture for text
+    bool none = sheet->labels && sheet->labels->none;
+    if (none || sheet->label_height > canvas->h / 3)
+        return; // or too small a picture for text
     for (int i = 0; i < count; i++)
         if (shape_label(sheet, &sheet->detections->items[i], &label, &mask))
             sc_overlay_place(places, count, i, mask.w, mask.h, sheet->line_y, canvas->w,
@@ -267,26 +304,52 @@ static int draw_all(struct sheet *sheet, int count)
     return ret;
 }
 
-// There is something to draw. *out is a new frame, in place with the pixels of the given one.
-static int draw_frame(sc_overlay *overlay, sc_frame **out, sc_frame *frame, bool in_place,
-                      const struct sc_view *view, const sc_detections *detections, int count,
-                      const struct sc_overlay_labels *labels, sc_err *err)
+// There is something to draw: what the sheet says. *out is a new frame, in place with the pixels of the
+// given one.
+static int draw_frame(struct sheet *sheet, sc_frame **out, sc_frame *frame, bool in_place,
+                      const struct sc_view *view, int count, sc_err *err)
 {
-    struct sheet sheet = {.overlay = overlay, .detections = detections, .labels = labels};
-    sc_require(detections->width > 0 && detections->height > 0);
-    int ret = sc_canvas_open(&sheet.canvas, overlay->buffers, frame->av, in_place, view, err);
+    struct sc_canvas *canvas = &sheet->canvas;
+    sc_require(sheet->width > 0 && sheet->height > 0);
+    int ret = sc_canvas_open(canvas, sheet->overlay->buffers, frame->av, in_place, view, err);
     if (ret < 0)
         return ret;
-    measure(&sheet);
-    ret = draw_all(&sheet, count);
+    measure(sheet);
+    if (sheet->part)
+        draw_outline(sheet, sheet->part);
+    else
+        ret = draw_all(sheet, count);
     if (ret >= 0) {
-        *out = sc_frame_wrap(sheet.canvas.av, frame->n, frame->pts_ns);
+        *out = sc_frame_wrap(canvas->av, frame->n, frame->pts_ns);
         ret = *out ? SC_OK : SC_ENOMEM;
     }
     if (*out)
-        sheet.canvas.av = NULL;
-    sc_canvas_release(&sheet.canvas);
+        canvas->av = NULL;
+    sc_canvas_release(canvas);
     return ret < 0 ? sc_fail(err, ret, "cannot draw boxes: %s", sc_strerror(ret)) : SC_OK;
+}
+
+static int draw_on(struct sheet *sheet, sc_frame **pframe, const struct sc_view *view,
+                   int count, sc_err *err)
+{
+    sc_frame *frame = *pframe, *drawn = NULL;
+    bool alone = sc_ref_is_unique(&frame->ref) && av_frame_is_writable(frame->av) > 0;
+    int ret = draw_frame(sheet, &drawn, frame, alone, view, count, err);
+    if (ret < 0)
+        return ret;
+    sc_frame_unref(pframe);
+    *pframe = drawn;
+    return SC_OK;
+}
+
+static struct sheet sheet_of(sc_overlay *overlay, const sc_detections *detections,
+                             const struct sc_overlay_labels *labels)
+{
+    return (struct sheet){.overlay = overlay,
+                          .detections = detections,
+                          .labels = labels,
+                          .width = detections->width,
+                          .height = detections->height};
 }
 
 static int limit(int count, const sc_detections *detections)
@@ -299,10 +362,11 @@ int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
                     const struct sc_view *view, const sc_detections *detections, int count,
                     const struct sc_overlay_labels *labels, sc_err *err)
 {
+    struct sheet sheet = sheet_of(overlay, detections, labels);
     *out = NULL;
     count = limit(count, detections);
     if (count > 0)
-        return draw_frame(overlay, out, frame, false, view, detections, count, labels, err);
+        return draw_frame(&sheet, out, frame, false, view, count, err);
     *out = sc_frame_ref(frame);
     return SC_OK;
 }
@@ -311,15 +375,14 @@ int sc_overlay_draw_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_v
                        const sc_detections *detections, int count,
                        const struct sc_overlay_labels *labels, sc_err *err)
 {
-    sc_frame *frame = *pframe, *drawn = NULL;
+    struct sheet sheet = sheet_of(overlay, detections, labels);
     count = limit(count, detections);
-    if (count <= 0)
-        return SC_OK;
-    bool alone = sc_ref_is_unique(&frame->ref) && av_frame_is_writable(frame->av) > 0;
-    int ret = draw_frame(overlay, &drawn, frame, alone, view, detections, count, labels, err);
-    if (ret < 0)
-        return ret;
-    sc_frame_unref(pframe);
-    *pframe = drawn;
-    return SC_OK;
+    return count > 0 ? draw_on(&sheet, pframe, view, count, err) : SC_OK;
+}
+
+int sc_overlay_outline_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_view *view,
+                          const struct sc_crop *part, int width, int height, sc_err *err)
+{
+    struct sheet sheet = {.overlay = overlay, .part = part, .width = width, .height = height};
+    return draw_on(&sheet, pframe, view, 0, err);
 }

@@ -12,6 +12,7 @@
 // Thread-safety: an sc_overlay belongs to one thread at a time.
 #pragma once
 
+#include "media/crop.h"
 #include "vision/detection.h"
 #include "vision/prepare.h"
 
@@ -29,6 +30,7 @@ struct sc_overlay_labels {
     const char *const *names; // by class; NULL = numbers
     int count;
     bool scores; // behind the label
+    bool none;   // boxes alone
 };
 
 #define SC_OVERLAY_MOST 1000 // detections drawn, the first ones
@@ -47,3 +49,7 @@ int sc_overlay_draw(sc_overlay *overlay, sc_frame **out, sc_frame *frame,
 int sc_overlay_draw_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_view *view,
                        const sc_detections *detections, int count,
                        const struct sc_overlay_labels *labels, sc_err *err);
+// Shows where a part of the picture is, on *pframe as above: white edges, and what is around them darker. The part
+// is in pixels of the displayed picture, which has this size; what lies outside of that is cut off.
+int sc_overlay_outline_on(sc_overlay *overlay, sc_frame **pframe, const struct sc_view *view,
+                          const struct sc_crop *part, int width, int height, sc_err *err);

@@ -174,12 +174,13 @@ static inline void fake_live_graph(sc_live *live, struct sc_graph_stats *stats)
     stats->links[0].dropped[SC_DROP_OLDEST] = 5;
 }
 
-static inline int fake_live_view(sc_live *live, sc_live_viewer **pviewer,
-                                 void (*take)(void *arg, sc_buf *jpeg, int64_t n,
-                                              int64_t pts_ns),
-                                 void *arg, sc_err *err)
+static inline int
+fake_live_view(sc_live *live, enum sc_live_view view, sc_live_viewer **pviewer,
+               void (*take)(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns), void *arg,
+               sc_err *err)
 {
-    (void)err;
+    if (view == SC_LIVE_WIDE)
+        return sc_fail_field(err, SC_EARG, "view", "no camera");
     sc_live_viewer *viewer = sc_new(sc_live_viewer);
     pthread_mutex_lock(&fake_lives.lock);
     *viewer = (sc_live_viewer){.live = live, .next = live->viewers, .take = take, .arg = arg};

@@ -566,8 +566,9 @@ static void viewers_see_and_end(void **state)
     begin(rig);
     add_good(rig, "{'input':'testsrc:','id':'a','restart':'never'}");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(sc_streams_view(rig->streams, "a", &viewers[i], see, &seen[i], NULL),
-                         0);
+        assert_int_equal(
+            sc_streams_view(rig->streams, "a", SC_LIVE_SHOWN, &viewers[i], see, &seen[i], NULL),
+            0);
     fake_live_picture("a", "jpeg", 1);
     sc_streams_unview(&viewers[0]);
     fake_live_picture("a", "jpeg", 2);
@@ -578,9 +579,13 @@ static void viewers_see_and_end(void **state)
     assert_int_equal(seen[1].pictures, 2);
     assert_int_equal(seen[1].ends, 1);
     sc_streams_viewer *none;
-    assert_int_equal(sc_streams_view(rig->streams, "a", &none, see, NULL, &err), SC_EAGAIN);
+    assert_int_equal(sc_streams_view(rig->streams, "a", SC_LIVE_SHOWN, &none, see, NULL, &err),
+                     SC_EAGAIN);
     assert_non_null(strstr(err.text, "failed"));
-    assert_int_equal(sc_streams_view(rig->streams, "b", &none, see, NULL, NULL), SC_ENOTFOUND);
+    assert_int_equal(sc_streams_view(rig->streams, "b", SC_LIVE_SHOWN, &none, see, NULL, NULL),
+                     SC_ENOTFOUND);
+    assert_int_equal(sc_streams_view(rig->streams, "b", SC_LIVE_WIDE, &none, see, NULL, NULL),
+                     SC_ENOTFOUND);
     assert_int_equal(sc_streams_delete(rig->streams, "a"), 0);
     sc_streams_unview(&viewers[1]);
     sc_streams_unview(&viewers[2]);
@@ -588,7 +593,8 @@ static void viewers_see_and_end(void **state)
     fake_lives.deaf = true;
     add_good(rig, "{'input':'testsrc:','id':'b'}");
     seen[0] = (struct seen){0};
-    assert_int_equal(sc_streams_view(rig->streams, "b", &viewers[0], see, &seen[0], NULL), 0);
+    assert_int_equal(
+        sc_streams_view(rig->streams, "b", SC_LIVE_SHOWN, &viewers[0], see, &seen[0], NULL), 0);
     assert_int_equal(sc_streams_delete(rig->streams, "b"), 0);
     assert_int_equal(seen[0].ends, 1);
     sc_streams_unview(&viewers[0]);

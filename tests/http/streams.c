@@ -71,6 +71,10 @@ static void test_life_of_a_stream(void **state)
     assert_body(&env, GET("/api/v1/streams/door/stream.mjpeg"), 404, "no stream door");
     assert_int_equal(ask_status(&env, HEAD("/api/v1/streams/b/stats")), 200);
     assert_int_equal(ask_status(&env, HEAD("/api/v1/streams/b/stream.mjpeg")), 200);
+    assert_body(&env, GET("/api/v1/streams/b/stream.mjpeg?view=wide"), 400,
+                "\"field\":\"view\"");
+    assert_body(&env, GET("/api/v1/streams/b/stream.mjpeg?view=all"), 400,
+                "\"field\":\"view\"");
     assert_body(&env, GET("/openapi.json"), 200, "/api/v1/streams/{id}/stats");
     close_env(&env);
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libavcodec/avcodec.h>
+
 #include "../base/test.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -367,7 +369,8 @@ static void test_viewers_share_pictures(void **state)
     struct sc_live_params params = {.input.url = SMALL ",duration=2", .viewers = true};
     assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(sc_live_view(live, &viewers[i], look, &eyes[i], &err), SC_OK);
+        assert_int_equal(sc_live_view(live, SC_LIVE_SHOWN, &viewers[i], look, &eyes[i], &err),
+                         SC_OK);
     while (atomic_load(&eyes[0].pictures) < 5)
         sc_clock_sleep(SC_NS_PER_MS);
     sc_live_unview(&viewers[0]);
@@ -380,11 +383,128 @@ static void test_viewers_share_pictures(void **state)
     assert_int_equal(atomic_load(&eyes[0].ends), 0);
     assert_int_equal(atomic_load(&eyes[1].ends), 1);
     assert_true(atomic_load(&eyes[1].pictures) > seen && atomic_load(&eyes[1].good));
-    assert_int_equal(sc_live_view(live, &last, look, &late, &err), SC_OK);
+    assert_int_equal(sc_live_view(live, SC_LIVE_SHOWN, &last, look, &late, &err), SC_OK);
     assert_int_equal(atomic_load(&late.ends), 1);
     sc_live_unview(&last);
     sc_live_unview(&viewers[1]);
     sc_live_close(&live);
+}
+
+// --- the wide view ----------------------------------------------------------------------------
+
+#define SEEN 128
+
+// What a tap and a viewer of the wide view saw of the same stream.
+struct wide {
+    pthread_mutex_t lock;
+    // Under lock.
+    struct sc_crop crops[SEEN]; // by the picture's number
+    bool known[SEEN];
+    int wrong, pictures, ends;
+    sc_buf *jpeg; // the last one
+    int64_t n, pts_ns;
+};
+
+static void note_crop(void *arg, const struct sc_live_sample *sample)
+{
+    struct wide *wide = arg;
+    if (!sample)
+        return;
+    pthread_mutex_lock(&wide->lock);
+    wide->wrong += sample->wide_width != 600 || sample->wide_height != 300;
+    wide->crops[sample->n % SEEN] = sample->crop;
+    wide->known[sample->n % SEEN] = true;
+    pthread_mutex_unlock(&wide->lock);
+}
+
+static void see_wide(void *arg, sc_buf *jpeg, int64_t n, int64_t pts_ns)
+{
+    struct wide *wide = arg;
+    pthread_mutex_lock(&wide->lock);
+    if (jpeg) {
+        wide->wrong += wide->jpeg && pts_ns - wide->pts_ns < SC_NS_PER_S / 12;
+        sc_buf_unref(&wide->jpeg);
+        wide->jpeg = sc_buf_ref(jpeg);
+        wide->n = n;
+        wide->pts_ns = pts_ns;
+        wide->pictures++;
+    } else {
+        wide->ends++;
+    }
+    pthread_mutex_unlock(&wide->lock);
+}
+
+static AVFrame *decode_jpeg(const sc_buf *jpeg)
+{
+    AVCodecContext *codec = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_MJPEG));
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    assert_int_equal(avcodec_open2(codec, NULL, NULL), 0);
+    assert_int_equal(av_new_packet(packet, (int)jpeg->size), 0);
+    memcpy(packet->data, jpeg->data, jpeg->size);
+    assert_int_equal(avcodec_send_packet(codec, packet), 0);
+    assert_int_equal(avcodec_receive_frame(codec, frame), 0);
+    av_packet_free(&packet);
+    avcodec_free_context(&codec);
+    return frame;
+}
+
+// Mean luma of an upright line's middle half.
+static double line_at(const AVFrame *av, double x, double top, double bottom)
+{
+    double sum = 0, count = 0;
+    for (int y = (int)(top + (bottom - top) / 4); y < (int)(bottom - (bottom - top) / 4); y++) {
+        sum += av->data[0][y * av->linesize[0] + (int)lrint(x)];
+        count++;
+    }
+    return sum / count;
+}
+
+// All of the source's picture, small, with white lines and darkness beyond where the tap says that the camera is.
+static void test_wide_view(void **state)
+{
+    (void)state;
+    struct script script = {0};
+    sc_err err = {0};
+    sc_live *live = NULL;
+    sc_live_tap *tap = NULL;
+    sc_live_viewer *viewer = NULL;
+    struct wide wide = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct sc_live_params params = {.input.url = "testsrc:size=600x300,rate=25,duration=2",
+                                    .model = model_of(&script),
+                                    .viewers = true,
+                                    .rungs = {{.bitrate = 300000, .height = 100}},
+                                    .rung_count = 1};
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    assert_int_equal(sc_live_view(live, SC_LIVE_WIDE, &viewer, see_wide, &wide, &err), SC_EARG);
+    assert_string_equal(err.field, "view");
+    sc_live_close(&live);
+    assert_int_equal(
+        sc_live_camera_parse(&params.camera, "follow=thing,aspect=4:3,zoom=2", &err), SC_OK);
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    assert_int_equal(sc_live_tap_open(live, 0, &tap, note_crop, &wide, &err), SC_OK);
+    assert_int_equal(sc_live_view(live, SC_LIVE_WIDE, &viewer, see_wide, &wide, &err), SC_OK);
+    assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    sc_live_unview(&viewer);
+    sc_live_close(&live);
+    sc_live_tap_close(&tap);
+    assert_int_equal(wide.wrong, 0);
+    assert_int_equal(wide.ends, 1);
+    assert_in_range(wide.pictures, 6, 20);
+    assert_true(wide.known[wide.n % SEEN]);
+    AVFrame *av = decode_jpeg(wide.jpeg);
+    assert_int_equal(av->width, 480);
+    assert_int_equal(av->height, 240);
+    struct sc_crop crop = wide.crops[wide.n % SEEN];
+    double right = (crop.x + crop.w) * 0.8, top = crop.y * 0.8,
+           bottom = (crop.y + crop.h) * 0.8;
+    assert_true(crop.w < 450 && right < 470);
+    assert_true(line_at(av, right - 2, top, bottom) > 180);
+    assert_true(line_at(av, right + 4, top, bottom) <
+                0.8 * line_at(av, right - 10, top, bottom));
+    av_frame_free(&av);
+    sc_buf_unref(&wide.jpeg);
+    sc_batcher_close(&params.model.batcher);
 }
 
 // --- taps -------------------------------------------------------------------------------------
@@ -509,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_camera_text),
         cmocka_unit_test(test_closed_at_any_time),
         cmocka_unit_test(test_viewers_share_pictures),
+        cmocka_unit_test(test_wide_view),
         cmocka_unit_test(test_rungs_alone),
     };
     return cmocka_run_group_tests_name("pipeline/live", tests, make_folder, remove_folder);

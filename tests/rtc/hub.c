@@ -26,6 +26,7 @@ static const struct sc_live_rung rungs[RUNGS] = {
 struct rig {
     sc_rtc_hub *hub;
     bool stopped; // the stream does not run
+    bool wide;    // it has a camera
     bool tapped[POINTS], want_key[POINTS];
     int64_t bitrate[POINTS];
     void (*take[POINTS])(void *arg, const struct sc_live_sample *sample);
@@ -136,6 +137,9 @@ static void shoot(struct rig *rig, bool key, sc_detections *found)
                                         .found = found,
                                         .source_width = 1920,
                                         .source_height = 1080,
+                                        .crop = {100.25F, 50, 1920, 1080},
+                                        .wide_width = rig->wide ? 3840 : 0,
+                                        .wide_height = rig->wide ? 2160 : 0,
                                         .detected = true,
                                         .model = &model,
                                         .threshold = 0.5,
@@ -258,8 +262,13 @@ static void test_tells_detections_by_timestamp(void **state)
     assert_float_equal(json_number_value(json_array_get(json_object_get(item, "box"), 2)), 30.2,
                        0.06);
     json_decref(json);
+    assert_null(strstr(peer->text, "crop"));
+    rig.wide = true;
+    shoot(&rig, false, found);
+    assert_non_null(
+        strstr(peer->text, ",\"crop\":[100.2,50.0,1920.0,1080.0],\"crop_of\":[3840,2160]"));
     shoot(&rig, false, NULL); // no model: still the picture's name
-    assert_non_null(strstr(peer->text, "\"n\":1"));
+    assert_non_null(strstr(peer->text, "\"n\":2"));
     assert_null(strstr(peer->text, "detections"));
     sc_detections_unref(&found);
     sc_rtc_hub_remove(&viewer);

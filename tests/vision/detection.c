@@ -18,6 +18,22 @@ static void thresholds(void **state)
     assert_null(d);
 }
 
+static void who_is_shown(void **state)
+{
+    (void)state;
+    sc_detections *d = sc_detections_new(3);
+    d->width = 64;
+    d->items[0].score = 0.9F;
+    d->items[1].score = 0.4F;
+    d->items[2] = (struct sc_detection){.score = 0.1F, .track = 5};
+    sc_detections *chosen = sc_detections_choose(d, 0.5);
+    assert_int_equal(chosen->width, 64);
+    assert_int_equal(chosen->count, 2);
+    assert_int_equal(chosen->items[1].track, 5);
+    sc_detections_unref(&chosen);
+    sc_detections_unref(&d);
+}
+
 static void sharing_and_bounds(void **state)
 {
     (void)state;
@@ -37,6 +53,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thresholds),
+        cmocka_unit_test(who_is_shown),
         cmocka_unit_test(sharing_and_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

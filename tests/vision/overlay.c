@@ -636,6 +636,30 @@ static double luminance(struct sc_rgb c)
     return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2];
 }
 
+// Black and white edges; within them all is as it was, around them it is darker. Whoever else has the frame keeps
+// it.
+static void a_part_is_outlined(void **state)
+{
+    (void)state;
+    sc_frame *frame = plain_frame(AV_PIX_FMT_YUV444P, 640, 480), *out = sc_frame_ref(frame);
+    sc_overlay *overlay = sc_overlay_open(NULL);
+    const struct sc_crop part = {200, 120, 400, 240}; // of a picture twice as large
+    sc_err err = {0};
+    assert_int_equal(
+        sc_overlay_outline_on(overlay, &out, &(struct sc_view){0}, &part, 1280, 960, &err),
+        SC_OK);
+    assert_ptr_not_equal(out, frame);
+    for (int x = 0; x < 640; x++) {
+        int in = x < 200 ? x - 99 : 300 - x; // from the outermost line of an edge
+        double expected = in < 0 ? 64 : in < 2 ? 16 : in < 6 ? 235 : 90;
+        assert_true(fabs(sample(out->av, 0, x, 120) - expected) < 1.5);
+        assert_true(fabs(sample(out->av, 0, x, 40) - 64) < 1.5);
+    }
+    sc_overlay_close(&overlay);
+    sc_frame_unref(&out);
+    sc_frame_unref(&frame);
+}
+
 // 4.5 to 1, as WCAG asks of text; neighbours differ.
 static void colours(void **state)
 {
@@ -675,6 +699,7 @@ int main(void)
         cmocka_unit_test(text_is_upright),
         cmocka_unit_test(sample_aspect),
         cmocka_unit_test(nothing_to_draw),
+        cmocka_unit_test(a_part_is_outlined),
         cmocka_unit_test(pixels_of_nobody_else_are_drawn_on),
         cmocka_unit_test(boxes_at_the_borders),
         cmocka_unit_test(labels_of_small_objects),

@@ -96,7 +96,8 @@ void sc_api_stream_reply(sc_request *req, int status, const char *id);
     "\"state\":" SC_STREAM_STATES ",\"reason\":{\"type\":[\"string\",\"null\"]},"              \
     "\"created\":{\"type\":\"string\",\"format\":\"date-time\"},"                              \
     "\"restarts\":{\"type\":\"integer\"},\"retry_in\":{\"type\":[\"number\",\"null\"]},"       \
-    "\"mjpeg_url\":{\"type\":\"string\"},\"hls_url\":{\"type\":\"string\"},\"stats_url\":{"    \
+    "\"mjpeg_url\":{\"type\":\"string\"},\"wide_url\":{\"type\":\"string\"},\"hls_url\":{"     \
+    "\"type\":\"string\"},\"stats_url\":{"                                                     \
     "\"type\":\"string\"},"                                                                    \
     "\"whep_url\":{\"type\":\"string\"}"                                                       \
     "," SC_STREAM_FIELDS "}}"

@@ -54,6 +54,11 @@ json_t *sc_api_stream_json(sc_app *app, const struct sc_streams_status *status)
     json_object_update(json, status->spec);
     json_object_set_new(json, "mjpeg_url",
                         json_sprintf("/api/v1/streams/%s/stream.mjpeg", status->id));
+    const json_t *camera = json_object_get(status->spec, "camera");
+    if (camera && !json_is_false(camera))
+        json_object_set_new(
+            json, "wide_url",
+            json_sprintf("/api/v1/streams/%s/stream.mjpeg?view=wide", status->id));
     json_object_set_new(json, "hls_url",
                         json_sprintf("/api/v1/streams/%s/hls/index.m3u8", status->id));
     json_object_set_new(json, "stats_url",

@@ -89,8 +89,10 @@ static void start(sc_request *req)
     view->timers = sc_request_timers(req);
     view->pool = sc_app_pool(app);
     view->out = sc_stream_new(&(struct sc_stream_params){0});
-    int ret = sc_streams_view(sc_app_streams(app), sc_request_param(req, "id"), &view->viewer,
-                              take, view, &err);
+    bool wide = !strcmp(sc_request_param(req, "view"), "wide");
+    int ret =
+        sc_streams_view(sc_app_streams(app), sc_request_param(req, "id"),
+                        wide ? SC_LIVE_WIDE : SC_LIVE_SHOWN, &view->viewer, take, view, &err);
     if (ret) {
         sc_stream_unref(&view->out);
         free(view);
@@ -117,10 +119,17 @@ static void mjpeg(sc_request *req)
         start(req);
 }
 
-static const sc_param params[] = {SC_ROW_STREAM_ID, {0}};
+static const sc_param params[] = {
+    SC_ROW_STREAM_ID,
+    {"view", SC_IN_QUERY, SC_PARAM_CHOICE, .choices = "shown|wide", .value = "shown",
+     .help = "`wide`: where the stream has a `camera`, all that it has to choose from, small, "
+             "with boxes and the edges of what is shown"},
+    {0},
+};
 static const sc_response_row responses[] = {
     {200, "multipart/x-mixed-replace", NULL,
      "JPEG pictures as they are made; it ends when the stream ends or is started again"},
+    {400, "application/problem+json", NULL, "the wide view of a stream without a camera"},
     {404, "application/problem+json", NULL, "no such stream"},
     {409, "application/problem+json", NULL, "it is not running; see Retry-After"},
     {0},
@@ -130,7 +139,9 @@ const sc_endpoint sc_get_live_mjpeg = {
     .path = "/api/v1/streams/{id}/stream.mjpeg",
     .tag = "streams",
     .summary = "Watch a live stream as MJPEG",
-    .help = "With boxes where the stream has `overlay`. A slow client skips pictures.",
+    .help = "With boxes where the stream has `overlay`. A slow client skips pictures. Each "
+            "picture's part has `X-Frame-Number` and `X-Frame-Time`. The wide view is at most "
+            "480 pixels on a side and 8 pictures a second.",
     .params = params,
     .responses = responses,
     .handle = mjpeg,
