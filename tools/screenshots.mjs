@@ -38,6 +38,10 @@ async function makeStreams() {
     await make('test-picture', { input: 'testsrc:size=640x360,rate=5,seed=4' });
 }
 
+async function makeCamera() {
+    await make('camera', { input: 'testsrc:size=1280x720,rate=8,seed=7', model: 'pitch', track: true, camera: { follow: 'ball', zoom: 2.5 } });
+}
+
 // The made-up match as a stored video.
 async function makeVideo() {
     const answer = await fetch(`${server.url}/api/v1/videos/match`);
@@ -78,6 +82,14 @@ const held = async (page) => {
         await sleep(300);
     }
 };
+// The camera has found its way, and both pictures are there.
+const followed = async (page) => {
+    await watching(page);
+    await page.waitForFunction(() => document.querySelector('.wide canvas')?.dataset.n);
+    await sleep(4000);
+    await page.keyboard.press('Space');
+    await sleep(700);
+};
 const chosen = async (page) => {
     await held(page);
     await page.keyboard.press('o');
@@ -107,6 +119,7 @@ const STATES = {
     stream: { before: makeStreams, path: '#/live/north-stand', ready: chosen, options: { viewport: { width: 1280, height: 1180 } } },
     stream_dark: { before: makeStreams, path: '#/live/north-stand', ready: held, options: DARK },
     stream_phone: { before: makeStreams, path: '#/live/north-stand', ready: held, options: PHONE },
+    stream_camera: { before: makeCamera, path: '#/live/camera', ready: followed, options: { viewport: { width: 1280, height: 800 } } },
     stream_mjpeg: { before: makeStreams, path: '#/live/drawn', prepare: noWebrtc, ready: (page) => page.locator('.watch[data-way="mjpeg"]').waitFor().then(() => sleep(2500)) },
     stream_lost: { before: makeStreams, path: '#/live/gate', ready: (page) => page.waitForFunction(() => /\w/.test(document.querySelector('.cover')?.textContent)).then(() => sleep(2500)) },
     embedded: { before: makeStreams, path: 'webrtc?stream=north-stand', ready: held, options: { viewport: { width: 720, height: 480 } } },

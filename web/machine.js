@@ -74,6 +74,7 @@ const CHARTS = [
         values: (change) => [change.rate('saccade_http_sent_bytes_total') * 8e-6, change.rate('saccade_webrtc_sent_bytes_total') * 8e-6] },
 ];
 
+const PIPELINES = { cpu: 'the processor' };
 const percent = (value) => `${Math.round(100 * value)} %`;
 const list = (rows) => rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]);
 
@@ -151,7 +152,7 @@ class Machine {
     explain({ system_info: info, gpu_processor: work }, models) {
         const serving = models.filter((model) => model.serving);
         const rows = [
-            ['Decoding, encoding', 'the processor'],
+            ['Decoding, encoding', element('div', {}, PIPELINES[info.pipeline] ?? info.pipeline ?? 'not known', sentences(info.pipeline_reason))],
             ['Models', info.gpu_available ? `a GPU: ${info.gpu_device || 'there is one'}` : 'the processor; no GPU is used'],
             ...info.gpu_available ? [['GPU', `${percent(work.gpu_utilization / 100)} busy, ${bytes(work.gpu_memory_used)} of its memory`]] : [],
             ...serving.map((model) => [model.name, element('div', {}, `${model.provider} (${model.device})`, sentences(model.provider_reason))]),

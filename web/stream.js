@@ -126,6 +126,7 @@ class StreamPage {
 
     tell(stream) {
         this.state.tell(stream.state);
+        this.wide?.tell(stream.state === 'running');
         if (stream.input) this.facts.textContent = streams.about(stream);
         const why = streams.why(stream);
         this.player.tell({ state: stream.state, reason: why });

@@ -9,7 +9,7 @@ const AGAIN_MS = 2000;
 export class Wide {
     // held() says whether the large picture stands still: this one does so with it.
     constructor(path, held) {
-        Object.assign(this, { path, held, seen: false, control: new AbortController(), fetching: null });
+        Object.assign(this, { path, held, running: false, seen: false, control: new AbortController(), fetching: null });
         this.canvas = element('canvas', { role: 'img', 'aria-label': 'The whole picture, with the edges of what the camera shows', width: 16, height: 9 });
         this.node = element('figure', { class: 'wide', hidden: '' },
             element('figcaption', {}, 'The whole picture'), this.canvas);
@@ -30,16 +30,21 @@ export class Wide {
         this.control.abort();
     }
 
+    // Whether the stream has pictures now: else the last one stays, and the player says why.
+    tell(running) {
+        this.running = running;
+        this.follow();
+    }
+
     // Begins or ends fetching, as it is looked at or not.
     follow() {
-        const wanted = this.seen && !document.hidden;
+        const wanted = this.running && this.seen && !document.hidden;
         if (wanted === Boolean(this.fetching)) return;
         this.fetching?.abort();
         this.fetching = wanted ? new AbortController() : null;
         if (wanted) this.run(AbortSignal.any([this.control.signal, this.fetching.signal]));
     }
 
-    // A stream that does not run has nothing to show: the last picture stays, and the player says why.
     async run(signal) {
         while (!signal.aborted) {
             try {

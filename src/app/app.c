@@ -24,6 +24,7 @@ struct sc_app {
     sc_log *log;
     int64_t start_ns;
     int threads;
+    struct sc_pipeline_choice pipeline;
     int lock_fd;
     sc_metrics *metrics;
     sc_rows *rows;
@@ -317,6 +318,7 @@ int sc_app_open(sc_app **papp, const struct sc_app_params *params, sc_err *err)
     app->log = sc_log_child(params->log, "app");
     app->start_ns = sc_clock_now();
     app->threads = app->settings->threads ? (int)app->settings->threads : sc_cpu_count();
+    sc_pipeline_choose(&app->pipeline);
     app->lock_fd = -1;
     app->metrics = sc_metrics_new();
     int ret = make_folder(app->settings->data_dir, err);
@@ -461,6 +463,11 @@ sc_casts *sc_app_casts(sc_app *app)
 sc_webrtc *sc_app_webrtc(sc_app *app)
 {
     return app->webrtc;
+}
+
+const struct sc_pipeline_choice *sc_app_pipeline(const sc_app *app)
+{
+    return &app->pipeline;
 }
 
 void sc_app_get_status(sc_app *app, struct sc_app_status *status)

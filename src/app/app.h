@@ -12,6 +12,7 @@
 #include "base/option.h"
 #include "base/pool.h"
 #include "media/reader.h"
+#include "pipeline/choice.h"
 #include "store/keys.h"
 
 typedef struct sc_app sc_app;
@@ -82,6 +83,9 @@ sc_plays *sc_app_plays(sc_app *app);
 sc_streams *sc_app_streams(sc_app *app);
 sc_casts *sc_app_casts(sc_app *app);
 sc_webrtc *sc_app_webrtc(sc_app *app);
+
+// What pictures run on, found out at the start; lives as long as the app.
+const struct sc_pipeline_choice *sc_app_pipeline(const sc_app *app);
 
 struct sc_app_status {
     int64_t uptime_ns;

@@ -104,6 +104,10 @@ describe('the system', () => {
         await page.locator('h1 .state', { hasText: 'Healthy' }).waitFor();
         const text = await page.locator('#place').innerText();
         assert.match(text, /Version\s*\d+\.\d+/);
+        const { system_info: info } = await (await fetch(`${server.url}/api/gpu/stats`)).json();
+        assert.match(info.pipeline_reason, /NVIDIA/);
+        assert.ok(text.replaceAll(/\s+/g, ' ').includes(info.pipeline_reason.split(':')[0]), 'what the server says of its pictures');
+        assert.match(text, /Decoding, encoding\s*the processor/);
         assert.match(text, /Models\s*(the processor; no GPU is used|a GPU)/);
         const requests = page.locator('.keys-of-plot li', { hasText: 'requests' }).locator('output');
         await page.waitForFunction((node) => Number(node.textContent) > 0, await requests.elementHandle());

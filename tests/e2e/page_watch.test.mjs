@@ -190,6 +190,70 @@ describe('against the server itself', () => {
         await until(async () => await viewers() === 0, 'the session is ended');
         return undefined;
     });
+
+    test('a stored video is played by its name, over and over', async (context) => {
+        const { system_info: info } = await (await fetch(`${server.url}/api/gpu/stats`)).json();
+        if (!info.webrtc_enabled) return void context.skip('this server has no WebRTC');
+        const file = join(await makeFolder(), 'match.mp4');
+        execFileSync(BINARY, ['live', 'testsrc:size=320x180,rate=10,duration=2', file], { stdio: 'ignore' });
+        const stored = await fetch(`${server.url}/api/v1/videos?id=match&name=match.mp4`, { method: 'POST', body: await readFile(file) });
+        assert.equal(stored.status, 201, await stored.text());
+        await page.goto(`${server.url}/webrtc?video=match`);
+        await page.locator('.watch[data-way="webrtc"]').waitFor();
+        const time = () => page.locator('.watch video').evaluate((video) => video.currentTime);
+        const began = await time();
+        await until(async () => await time() > began + 2.5, 'it goes on after its end');
+        assert.equal(await page.locator('.watch video').evaluate((video) => video.videoHeight), 180);
+        await page.goto(`${server.url}/webrtc?video=none`);
+        await page.locator('#trouble:not([hidden])').waitFor();
+        assert.match(await page.locator('#trouble').textContent(), /none/);
+        expected = /status of 404/;
+        return undefined;
+    });
+
+    test('beside what a camera shows, all that it has to choose from, while somebody looks', async (context) => {
+        const spec = { id: 'side', input: 'testsrc:size=640x360,rate=10', model: 'pitch', camera: { follow: 'ball', zoom: 3 } };
+        let answer;
+        await until(async () => {
+            answer = await fetch(server.url + STREAMS, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(spec) });
+            return answer.status !== 503;
+        }, 'the model is loaded');
+        const stream = await answer.json();
+        if (answer.status === 501) return void context.skip(stream.detail);
+        assert.equal(answer.status, 201, JSON.stringify(stream));
+        const refused = await fetch(`${server.url}${STREAMS}/yard/stream.mjpeg?view=wide`);
+        assert.deepEqual([refused.status, (await refused.json()).field], [400, 'view']);
+        await page.goto(`${server.url}/#/live/side`);
+        const canvas = page.locator('.wide canvas');
+        const number = () => canvas.evaluate((node) => Number(node.dataset.n));
+        await until(async () => await number() > 0, 'a picture');
+        assert.deepEqual(await canvas.evaluate((node) => [node.width, node.height]), [480, 270]);
+        // Bright within the camera's edges, once it has gone near, and darker around them.
+        const bright = () => canvas.evaluate((node) => {
+            const { data } = node.getContext('2d').getImageData(0, 0, 480, 270);
+            const grass = [...Array(480 * 270).keys()].map((i) => data.subarray(4 * i, 4 * i + 3)).filter(([r, g, b]) => g > 1.3 * r && g > 1.3 * b);
+            return grass.filter(([, g]) => g > 110).length / grass.length;
+        });
+        await until(async () => { const part = await bright(); return part > 0.02 && part < 0.4; }, 'a part of the grass is bright');
+        await page.locator('.watch[data-way]').waitFor();
+        await page.keyboard.press('Space');
+        await new Promise((done) => { setTimeout(done, 500); });
+        const held = await number();
+        await new Promise((done) => { setTimeout(done, 700); });
+        assert.equal(await number(), held, 'it is held with the picture');
+        await page.keyboard.press('Space');
+        await until(async () => await number() > held, 'it goes on');
+        assert.deepEqual(await page.evaluate(accessibleNames), [], 'unnamed');
+        assert.deepEqual(await page.evaluate(lowContrast), [], 'low contrast');
+        const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('view=wide'));
+        await page.setViewportSize({ width: 390, height: 500 });
+        await page.locator('.stages tbody tr').last().scrollIntoViewIfNeeded();
+        await ended;
+        await page.goto(`${server.url}/#/live/yard`);
+        await page.locator('.watch[data-way]').waitFor();
+        assert.equal(await page.locator('.wide').count(), 0, 'without a camera there is none');
+        return undefined;
+    });
 });
 
 describe('when WebRTC does not do', () => {

@@ -248,6 +248,13 @@ sc_reader_engine *sc_app_engine(sc_app *app)
     (void)app;
     return NULL;
 }
+const struct sc_pipeline_choice *sc_app_pipeline(const sc_app *app)
+{
+    static const struct sc_pipeline_choice choice = {.name = "cpu", .reason = "for tests"};
+    (void)app;
+    return &choice;
+}
+
 void sc_app_get_status(sc_app *app, struct sc_app_status *status)
 {
     (void)app;

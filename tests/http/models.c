@@ -348,6 +348,7 @@ static void test_batch(void **state)
     a = ask(&env, GET("/api/gpu/stats"));
     assert_has(a.body, "\"batch_inferences\":2");
     assert_has(a.body, "\"batch_processing\":true");
+    assert_has(a.body, "\"pipeline\":\"cpu\",\"pipeline_reason\":\"for tests\"");
     answer_release(&a);
     close_env(&env);
 }

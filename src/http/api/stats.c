@@ -26,9 +26,10 @@ static void stats(sc_request *req)
     sc_metrics *metrics = sc_app_metrics(app);
     uint64_t batches = sc_counter_get(sc_api_batch_counter(metrics));
     uint64_t gpu = sc_counter_get(sc_api_gpu_counter(metrics));
+    const struct sc_pipeline_choice *pipeline = sc_app_pipeline(app);
     json_t *json = json_pack(
         "{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:f, s:f, s:f, s:I, s:f}, s:{s:b, s:n, s:b, s:b, "
-        "s:b}}",
+        "s:b, s:s, s:s}}",
         "api_stats", "total_requests", (json_int_t)http.requests, "gpu_requests",
         (json_int_t)gpu, "webrtc_sessions", (json_int_t)webrtc.sessions, "batch_inferences",
         (json_int_t)batches, "gpu_processor", "frames_processed",
@@ -38,7 +39,7 @@ static void stats(sc_request *req)
         per((double)models.pictures, models.runs), "gpu_memory_used", (json_int_t)0,
         "gpu_utilization", 0.0, "system_info", "gpu_available", models.on_gpu > 0, "gpu_device",
         "batch_processing", models.ready > 0, "frame_indexing", 1, "webrtc_enabled",
-        webrtc.available);
+        webrtc.available, "pipeline", pipeline->name, "pipeline_reason", pipeline->reason);
     sc_reply_json(req, 200, json);
     sc_reply_header(req, "Cache-Control", "no-store");
 }
@@ -57,7 +58,9 @@ const sc_endpoint sc_get_gpu_stats = {
     .help = "frames_processed: pictures asked for and pictures that models looked at; "
             "average_inference_time in seconds a run, average_batch_size pictures a run; "
             "batch_processing: a model is ready; webrtc_sessions: viewers and sources so far; "
-            "cache_hit_rate of encoded pictures.",
+            "cache_hit_rate of encoded pictures; pipeline: what decodes, draws and encodes "
+            "(cpu), and "
+            "pipeline_reason why.",
     .responses = responses,
     .handle = stats,
 };

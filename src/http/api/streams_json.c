@@ -194,6 +194,10 @@ json_t *sc_api_stream_stats_json(sc_app *app, const struct sc_streams_status *st
         json_object_set_new(json, "viewers_webrtc",
                             sc_webrtc_viewers_json(sc_app_webrtc(app), status->id));
     json_object_set_new(json, "rungs", rungs_json(app, status->id));
+    json_object_set_new(json, "pipeline",
+                        json_pack("{s:s, s:s}", "name",
+                                  live->choice.name ? live->choice.name : "", "reason",
+                                  live->choice.reason));
     json_object_set_new(json, "source", source_json(live));
     json_object_set_new(json, "picture", picture_json(live));
     if (json_object_get(status->spec, "model"))

@@ -101,6 +101,8 @@ static void stats(sc_request *req)
     "\"uptime\":{\"type\":\"number\"},\"viewers\":{\"type\":\"integer\"},"                     \
     "\"viewers_webrtc\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                 \
     "\"rungs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                          \
+    "\"pipeline\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"        \
+    "\"reason\":{\"type\":\"string\"}}},"                                                      \
     "\"source\":{\"type\":\"object\"},\"picture\":{\"type\":\"object\"},"                      \
     "\"detection\":{\"type\":\"object\"},"                                                     \
     "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"                        \
@@ -133,7 +135,8 @@ const sc_endpoint sc_get_live_stats = {
         "of what it takes, `queue` what waits for it, `drops` what was left out, by reason. "
         "`viewers_webrtc`: of each, its `rung` and size, `bitrate` (what its link carries), "
         "`sent` (bits a second), `loss`, `rtt_ms`, `queue_ms`, pictures `dropped`. `rungs`: "
-        "the encodings that they share, `busy` in cores.",
+        "the encodings that they share, `busy` in cores. `pipeline`: what its pictures run on, "
+        "and why.",
     .params = params,
     .responses = responses,
     .handle = stats,
