@@ -63,15 +63,21 @@ int sc_webrtc_watch(sc_webrtc *webrtc, const char *stream, const char *offer, si
 int sc_webrtc_publish(sc_webrtc *webrtc, const char *stream, const char *offer, size_t size,
                       struct sc_webrtc_answer *answer, sc_err *err);
 
+// A session, as its address names it.
+struct sc_webrtc_name {
+    enum sc_webrtc_kind { SC_WEBRTC_WHEP, SC_WEBRTC_WHIP } kind;
+    const char *stream, *session;
+};
 // A fragment of candidates, or an ICE restart (etag "*"). etag: what If-Match says, without quotes.
 // *answer is NULL (204), or the fragment of a restart, to free(), with etag_out set (200). May block, briefly.
-// SC_ENOTFOUND: no such session of that stream. SC_ESTALE: another etag (412). SC_EARG: malformed (400).
-// SC_EUNSUPPORTED: the restart failed, the session goes on (422).
-int sc_webrtc_trickle(sc_webrtc *webrtc, const char *stream, const char *session,
-                      const char *etag, const char *fragment, size_t size, char **answer,
-                      char etag_out[17], sc_err *err);
+// SC_ENOTFOUND: no such session of that stream, or it is of the other kind. SC_ESTALE: another etag (412). Where these
+// come the session goes on as it was: SC_EARG: malformed, or a restart without new credentials (400). SC_EAGAIN: it is being
+// restarted (409). SC_EUNSUPPORTED: the restart failed (422).
+int sc_webrtc_trickle(sc_webrtc *webrtc, const struct sc_webrtc_name *name, const char *etag,
+                      const char *fragment, size_t size, char **answer, char etag_out[17],
+                      sc_err *err);
 // SC_ENOTFOUND.
-int sc_webrtc_end(sc_webrtc *webrtc, const char *stream, const char *session);
+int sc_webrtc_end(sc_webrtc *webrtc, const struct sc_webrtc_name *name);
 
 // Link headers for the ICE servers, NULL-terminated: "<stun:host:port>; rel=\"ice-server\"". Immutable.
 const char *const *sc_webrtc_links(const sc_webrtc *webrtc);

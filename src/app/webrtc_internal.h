@@ -34,9 +34,10 @@ struct sc_webrtc_session {
     int64_t opened_ns;
     // Under webrtc->lock.
     char etag[17];
-    int busy;    // calls under way that use it
-    bool ending; // it is deleted, or its stream has ended
-    bool gone;   // its peer has
+    int busy;        // calls under way that use it
+    bool restarting; // one of them restarts ICE
+    bool ending;     // it is deleted, or its stream has ended
+    bool gone;       // its peer has
     char reason[160];
     // The thread's, for rates.
     int64_t seen_bytes, seen_ns;

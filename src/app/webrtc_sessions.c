@@ -257,12 +257,13 @@ static sc_rtc_peer *peer_of(const struct sc_webrtc_session *session)
 // --- while it lasts -----------------------------------------------------------------------
 
 // Under lock.
-static struct sc_webrtc_session *find(sc_webrtc *webrtc, const char *stream, const char *id)
+static struct sc_webrtc_session *find(sc_webrtc *webrtc, const struct sc_webrtc_name *name)
 {
     struct sc_webrtc_session *s = webrtc->sessions;
-    while (s && (strcmp(s->id, id) || strcmp(s->stream, stream)))
+    while (s && (strcmp(s->id, name->session) || strcmp(s->stream, name->stream)))
         s = s->next;
-    return s && !s->ending && !s->gone ? s : NULL;
+    bool fits = s && (name->kind == SC_WEBRTC_WHEP) == (s->viewer != NULL);
+    return fits && !s->ending && !s->gone ? s : NULL;
 }
 
 static int no_session(const char *stream, sc_err *err)
@@ -274,15 +275,14 @@ static int no_session(const char *stream, sc_err *err)
 static void add_candidates(struct sc_webrtc_session *session, const sc_rtc_fragment *fragment)
 {
     for (int i = 0; i < fragment->count; i++)
-        sc_rtc_peer_add_candidate(peer_of(session), fragment->candidates[i].line,
-                                  fragment->candidates[i].text);
+        sc_rtc_peer_add_candidate(peer_of(session), fragment->candidates[i].text);
 }
 
 static int restart(struct sc_webrtc_session *session, const sc_rtc_fragment *fragment,
                    char **answer, char etag_out[17], sc_err *err)
 {
     sc_webrtc *webrtc = session->webrtc;
-    if (!*fragment->ufrag || !*fragment->pwd)
+    if (!*fragment->ufrag)
         return sc_fail(err, SC_EARG, "an ICE restart needs a=ice-ufrag and a=ice-pwd");
     int ret =
         sc_rtc_peer_restart(peer_of(session), fragment->ufrag, fragment->pwd, answer, err);
@@ -296,37 +296,55 @@ static int restart(struct sc_webrtc_session *session, const sc_rtc_fragment *fra
     return SC_OK;
 }
 
-int sc_webrtc_trickle(sc_webrtc *webrtc, const char *stream, const char *id, const char *etag,
+// The session, held until done_with() has it; NULL, with *ret set. again: for a restart, of which there is one at a time.
+static struct sc_webrtc_session *hold(sc_webrtc *webrtc, const struct sc_webrtc_name *name,
+                                      const char *etag, bool again, int *ret, sc_err *err)
+{
+    *ret = SC_OK;
+    pthread_mutex_lock(&webrtc->lock);
+    struct sc_webrtc_session *session = find(webrtc, name);
+    if (!session)
+        *ret = no_session(name->stream, err);
+    else if (!again && strcmp(etag, session->etag))
+        *ret = sc_fail(err, SC_ESTALE, "the session's ETag is another one: ICE was restarted");
+    else if (again && session->restarting)
+        *ret = sc_fail(err, SC_EAGAIN, "the session's ICE is being restarted");
+    if (!*ret) {
+        session->busy++;
+        session->restarting |= again;
+    }
+    pthread_mutex_unlock(&webrtc->lock);
+    return *ret ? NULL : session;
+}
+
+static void done_with(struct sc_webrtc_session *session, bool again)
+{
+    sc_webrtc *webrtc = session->webrtc;
+    pthread_mutex_lock(&webrtc->lock);
+    session->busy--;
+    session->restarting &= !again;
+    sc_webrtc_poke(webrtc);
+    pthread_mutex_unlock(&webrtc->lock);
+}
+
+int sc_webrtc_trickle(sc_webrtc *webrtc, const struct sc_webrtc_name *name, const char *etag,
                       const char *text, size_t size, char **answer, char etag_out[17],
                       sc_err *err)
 {
-    sc_rtc_fragment *fragment = sc_new(sc_rtc_fragment);
     bool again = !strcmp(etag, "*");
-    int ret = SC_OK;
+    int ret;
     *answer = NULL;
-    pthread_mutex_lock(&webrtc->lock);
-    struct sc_webrtc_session *session = find(webrtc, stream, id);
+    struct sc_webrtc_session *session = hold(webrtc, name, etag, again, &ret, err);
     if (!session)
-        ret = no_session(stream, err);
-    else if (!again && strcmp(etag, session->etag))
-        ret = sc_fail(err, SC_ESTALE, "the session's ETag is another one: ICE was restarted");
-    if (!ret)
-        session->busy++;
-    pthread_mutex_unlock(&webrtc->lock);
-    if (ret) {
-        free(fragment);
         return ret;
-    }
-    ret = sc_rtc_fragment_parse(fragment, session->offer, text, size, err);
+    sc_rtc_fragment *fragment = sc_new(sc_rtc_fragment);
+    ret = sc_rtc_fragment_parse(fragment, text, size, err);
     if (!ret && again)
         ret = restart(session, fragment, answer, etag_out, err);
     else if (!ret)
         add_candidates(session, fragment);
     free(fragment);
-    pthread_mutex_lock(&webrtc->lock);
-    session->busy--;
-    sc_webrtc_poke(webrtc);
-    pthread_mutex_unlock(&webrtc->lock);
+    done_with(session, again);
     return ret;
 }
 
@@ -338,16 +356,16 @@ static bool is_listed(const sc_webrtc *webrtc, const char *id)
     return s != NULL;
 }
 
-int sc_webrtc_end(sc_webrtc *webrtc, const char *stream, const char *id)
+int sc_webrtc_end(sc_webrtc *webrtc, const struct sc_webrtc_name *name)
 {
     pthread_mutex_lock(&webrtc->lock);
-    struct sc_webrtc_session *session = find(webrtc, stream, id);
+    struct sc_webrtc_session *session = find(webrtc, name);
     bool found = session != NULL;
     if (found) {
         session->ending = true;
         sc_webrtc_poke(webrtc);
     }
-    while (found && is_listed(webrtc, id))
+    while (found && is_listed(webrtc, name->session))
         pthread_cond_wait(&webrtc->done, &webrtc->lock);
     pthread_mutex_unlock(&webrtc->lock);
     return found ? SC_OK : SC_ENOTFOUND;

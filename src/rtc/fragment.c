@@ -2,21 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rtc/offer_internal.h"
+#include "rtc/offer.h"
+#include "rtc/sdp.h"
 
-// The m-line that a mid names, as candidates count them; the first where nobody knows it.
-static int line_of(const sc_rtc_offer *offer, const char *mid)
+static void add(sc_rtc_fragment *fragment, const char *text)
 {
-    for (int i = 0; i < offer->count; i++) {
-        if (!strcmp(offer->media[i].mid, mid))
-            return sc_offer_line(offer, i);
-    }
-    return 0;
-}
-
-static void add(sc_rtc_fragment *fragment, int line, const char *text)
-{
-    struct sc_rtc_candidate candidate = {.line = line};
+    struct sc_rtc_candidate candidate = {0};
     if (fragment->count < SC_RTC_CANDIDATES &&
         sc_sdp_candidate(text, candidate.text, sizeof(candidate.text)))
         fragment->candidates[fragment->count++] = candidate;
@@ -35,30 +26,23 @@ static int read_ice(sc_rtc_fragment *fragment, struct sc_sdp_part all, sc_err *e
     return SC_OK;
 }
 
-static void read_line(sc_rtc_fragment *fragment, const sc_rtc_offer *offer,
-                      const struct sc_sdp_line *line, int *media)
+static void read_line(sc_rtc_fragment *fragment, const struct sc_sdp_line *line)
 {
-    if (line->type == 'm')
-        *media = 0;
-    else if (!strcmp(line->name, "mid"))
-        *media = line_of(offer, line->value);
-    else if (!strcmp(line->name, "candidate"))
-        add(fragment, *media, line->value);
+    if (!strcmp(line->name, "candidate"))
+        add(fragment, line->value);
     else if (!strcmp(line->name, "end-of-candidates"))
         fragment->ended = true;
 }
 
-int sc_rtc_fragment_parse(sc_rtc_fragment *fragment, const sc_rtc_offer *offer,
-                          const char *text, size_t size, sc_err *err)
+int sc_rtc_fragment_parse(sc_rtc_fragment *fragment, const char *text, size_t size, sc_err *err)
 {
     struct sc_sdp sdp;
-    int media = 0;
     *fragment = (sc_rtc_fragment){0};
     int ret = sc_sdp_init(&sdp, text, size, SC_RTC_FRAGMENT_MAX, err);
     if (!ret)
         ret = read_ice(fragment, (struct sc_sdp_part){sdp.lines, sdp.count}, err);
     for (int i = 0; !ret && i < sdp.count; i++)
-        read_line(fragment, offer, &sdp.lines[i], &media);
+        read_line(fragment, &sdp.lines[i]);
     sc_sdp_release(&sdp);
     return ret;
 }

@@ -360,13 +360,3 @@ bool sc_offer_uses(const sc_rtc_offer *offer, int media)
     return media >= 0 &&
            (media == offer->video || media == offer->audio || media == offer->data);
 }
-
-int sc_offer_line(const sc_rtc_offer *offer, int media)
-{
-    int line = 0;
-    if (!sc_offer_uses(offer, media))
-        return 0;
-    for (int i = 0; i < media; i++)
-        line += sc_offer_uses(offer, i);
-    return line;
-}

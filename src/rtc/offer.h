@@ -50,7 +50,6 @@ struct sc_rtc_media {
 
 // A way to reach the other side, over UDP, at an address: host names are left out.
 struct sc_rtc_candidate {
-    int line;       // of the m-line in sc_rtc_offer_text()
     char text[192]; // "candidate:..."
 };
 
@@ -85,7 +84,7 @@ enum sc_rtc_codec sc_rtc_offer_choose(const sc_rtc_offer *offer, unsigned have);
 
 // The offer to give to webrtcbin: only what was understood and will be used, one video codec (with its RTX);
 // everything else is left out, m-lines too; the candidates; setup:active, so that webrtcbin is the passive
-// side. ufrag and pwd may be changed before, for a restart. The caller's, to free(). NULL: memory is out.
+// side. The caller's, to free(). NULL: memory is out.
 char *sc_rtc_offer_text(const sc_rtc_offer *offer, enum sc_rtc_codec video);
 
 // webrtcbin's answer to sc_rtc_offer_text(), mended: setup:passive, profile-level-id back in the fmtp of
@@ -107,7 +106,7 @@ typedef struct sc_rtc_fragment {
     bool ended; // end-of-candidates
 } sc_rtc_fragment;
 
-// Candidates without a known mid are taken for the first m-line; those that make no sense or name hosts are
+// Candidates are taken of whatever medium, as all share one transport; those that make no sense or name hosts are
 // left out silently, as RFC 9725 wants. SC_EARG: malformed as a whole.
-int sc_rtc_fragment_parse(sc_rtc_fragment *fragment, const sc_rtc_offer *offer,
-                          const char *text, size_t size, sc_err *err);
+int sc_rtc_fragment_parse(sc_rtc_fragment *fragment, const char *text, size_t size,
+                          sc_err *err);

@@ -26,5 +26,3 @@ int sc_offer_bad(const struct sc_sdp_line *line, sc_err *err, const char *what);
 const struct sc_rtc_format *sc_offer_format(const struct sc_rtc_media *media,
                                             enum sc_rtc_codec codec);
 bool sc_offer_uses(const sc_rtc_offer *offer, int media);
-// The place of a medium among those in use: its m-line in sc_rtc_offer_text(). 0 where it is not in use.
-int sc_offer_line(const sc_rtc_offer *offer, int media);

@@ -70,12 +70,11 @@ static void add_transport(sc_str *out, const sc_rtc_offer *offer)
     sc_str_add(out, "\r\n");
 }
 
-static void add_candidates(sc_str *out, const sc_rtc_offer *offer, int line)
+// All belong to the one transport, which the first m-line stands for.
+static void add_candidates(sc_str *out, const sc_rtc_offer *offer, bool first)
 {
-    for (int i = 0; i < offer->candidate_count; i++) {
-        if (offer->candidates[i].line == line)
-            sc_str_addf(out, "a=%s\r\n", offer->candidates[i].text);
-    }
+    for (int i = 0; first && i < offer->candidate_count; i++)
+        sc_str_addf(out, "a=%s\r\n", offer->candidates[i].text);
     if (!offer->trickle)
         sc_str_add(out, "a=end-of-candidates\r\n");
 }
@@ -97,6 +96,7 @@ char *sc_rtc_offer_text(const sc_rtc_offer *offer, enum sc_rtc_codec video)
     sc_str out = {0};
     sc_require(sc_offer_format(&offer->media[offer->video], video) != NULL);
     add_session(&out, offer);
+    bool first = true;
     for (int i = 0; i < offer->count; i++) {
         const struct sc_rtc_media *media = &offer->media[i];
         if (!sc_offer_uses(offer, i))
@@ -110,7 +110,8 @@ char *sc_rtc_offer_text(const sc_rtc_offer *offer, enum sc_rtc_codec video)
             add_rtp(&out, offer, media, media->kind == SC_RTC_VIDEO ? video : SC_RTC_OPUS);
         sc_str_addf(&out, "a=mid:%s\r\n", media->mid);
         add_transport(&out, offer);
-        add_candidates(&out, offer, sc_offer_line(offer, i));
+        add_candidates(&out, offer, first);
+        first = false;
     }
     return sc_str_detach(&out);
 }

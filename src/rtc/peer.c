@@ -156,28 +156,6 @@ static void take_element(GstBin *bin, GstBin *sub, GstElement *element, gpointer
     pthread_mutex_unlock(&peer->lock);
 }
 
-// UPnP costs a fifth of a second a connection, TCP candidates a handful of descriptors; neither helps here.
-static void set_up_ice(sc_rtc_peer *peer)
-{
-    GObject *ice = NULL, *agent = NULL;
-    const sc_rtc *rtc = peer->rtc;
-    g_object_get(peer->webrtc, "ice-agent", &ice, NULL);
-    if (ice) {
-        if (rtc->port_max > 0)
-            g_object_set(ice, "min-rtp-port", (guint)rtc->port_min, "max-rtp-port",
-                         (guint)rtc->port_max, NULL);
-        g_object_get(ice, "agent", &agent, NULL);
-    }
-    if (agent)
-        g_object_set(agent, "upnp", FALSE, "ice-tcp", FALSE, NULL);
-    g_clear_object(&agent);
-    g_clear_object(&ice);
-    if (rtc->stun)
-        g_object_set(peer->webrtc, "stun-server", rtc->stun, NULL);
-    if (rtc->turn)
-        g_object_set(peer->webrtc, "turn-server", rtc->turn, NULL);
-}
-
 static int build(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params, sc_err *err)
 {
     peer->pipeline = gst_object_ref_sink(gst_pipeline_new(NULL));
@@ -192,7 +170,7 @@ static int build(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params, sc_
     g_object_set(peer->webrtc, "bundle-policy", GST_WEBRTC_BUNDLE_POLICY_MAX_BUNDLE, "latency",
                  50u, NULL);
     gst_bin_add(GST_BIN(peer->pipeline), peer->webrtc);
-    set_up_ice(peer);
+    sc_rtc_peer_set_up_ice(peer);
     sc_rtc_peer_hear(peer);
     int ret = params->role == SC_RTC_WATCH ? sc_rtc_peer_add_sources(peer, params, err)
                                            : sc_rtc_peer_add_sinks(peer, err);
@@ -212,6 +190,7 @@ static sc_rtc_peer *new_peer(sc_rtc *rtc, const struct sc_rtc_peer_params *param
     peer->role = params->role;
     peer->codec = params->video;
     peer->offer = *params->offer;
+    memcpy(peer->ufrag, peer->offer.ufrag, sizeof(peer->ufrag));
     if (!params->sound && peer->offer.audio >= 0) {
         peer->offer.media[peer->offer.audio].rejected = true;
         peer->offer.audio = -1;
@@ -223,6 +202,7 @@ static sc_rtc_peer *new_peer(sc_rtc *rtc, const struct sc_rtc_peer_params *param
         (struct sc_rtc_peer_stats){.rtt_ms = -1, .loss = -1, .opened_ns = sc_clock_now()};
     peer->association = sc_rtc_take_association(rtc);
     atomic_init(&peer->refs, 1);
+    atomic_init(&peer->joined, false);
     atomic_init(&peer->heard_ns, 0);
     pthread_mutex_init(&peer->lock, NULL);
     sc_rtc_cond_init(&peer->changed);

@@ -86,10 +86,13 @@ int sc_rtc_peer_open(sc_rtc *rtc, sc_rtc_peer **ppeer, char **answer,
 // The peer ends at once; its pipeline is taken down elsewhere. NULL and &NULL allowed. Not from a callback.
 void sc_rtc_peer_close(sc_rtc_peer **ppeer);
 
-// A candidate of the other side: "candidate:...". Ignored where it makes no sense.
-void sc_rtc_peer_add_candidate(sc_rtc_peer *peer, int line, const char *candidate);
-// ICE restart: the offer of before with other ufrag and pwd; gives ours as a fragment, to free().
-// SC_EUNSUPPORTED: it cannot be done here, and the connection goes on as it was.
+// A candidate of the other side: "candidate:...", of whatever medium, as all share one transport. Ignored where it
+// makes no sense.
+void sc_rtc_peer_add_candidate(sc_rtc_peer *peer, const char *candidate);
+// Restarts ICE with the other side's new credentials; its candidates are added after that. *fragment has ours, old
+// candidates with new credentials, to free() (RFC 9725, 4.3.3). What is sent goes the old way until a new one is found,
+// and DTLS goes on. One at a time.
+// SC_EARG: they are the credentials of before. SC_EUNSUPPORTED: it cannot be done. Nothing was changed then.
 int sc_rtc_peer_restart(sc_rtc_peer *peer, const char *ufrag, const char *pwd, char **fragment,
                         sc_err *err);
 
@@ -113,7 +116,7 @@ struct sc_rtc_peer_stats {
     int64_t packets, bytes;                         // RTP, sent or received
     int64_t retransmitted, nacks, plis;
     double rtt_ms, loss; // by the last receiver report; < 0 = unknown
-    int64_t heard_ns;    // of the last RTCP
+    int64_t heard_ns;    // of the last RTCP, or restart of ICE
     char remote[64];     // "192.168.1.7:51000"; "" = unknown
 };
 void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats);

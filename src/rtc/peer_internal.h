@@ -1,7 +1,8 @@
 // What the files of a peer share. See peer.h for what it is.
 //
 //   peer.c           its life: open, close, state, stats
-//   peer_negotiate.c offer in, answer out; candidates; the certificate
+//   peer_negotiate.c offer in, answer out; the certificate
+//   peer_ice.c       candidates, the restart of ICE
 //   peer_media.c     caps of what is sent and received
 //   peer_send.c      pictures and sound out, each packet at its time
 //   peer_receive.c   pictures and sound in
@@ -69,10 +70,12 @@ struct sc_rtc_peer {
     GstElement *pipeline, *webrtc;
     GstWebRTCRTPTransceiver *transceiver; // of the video
     GstWebRTCDTLSTransport *transport;
-    bool hidden;     // a first connection that warms up
-    int association; // SCTP's, of all in the process
+    guint ice_stream; // below it, of libnice's agent
+    bool hidden;      // a first connection that warms up
+    int association;  // SCTP's, of all in the process
 
     atomic_int refs;
+    atomic_bool joined;           // ICE has found a way, once at least
     atomic_int_fast64_t heard_ns; // the last RTCP, or RTP of a publisher
 
     struct sc_rtc_peer *next; // under rtc->lock
@@ -87,6 +90,7 @@ struct sc_rtc_peer {
     bool telling;
     char reason[160]; // for GONE
     bool gathered;
+    char ufrag[257]; // the other side's
     struct sc_rtc_track video, sound;
     int64_t pace;                    // bits a second
     int queued;                      // pictures that wait to be sent,
@@ -128,6 +132,13 @@ void sc_rtc_peer_find_remote(sc_rtc_peer *peer);
 // --- peer_negotiate.c
 
 int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc_err *err);
+
+// --- peer_ice.c
+
+// Before negotiation.
+void sc_rtc_peer_set_up_ice(sc_rtc_peer *peer);
+// When the transport is known. SC_EUNSUPPORTED.
+int sc_rtc_peer_find_stream(sc_rtc_peer *peer, sc_err *err);
 
 // --- peer_media.c
 

@@ -1,4 +1,4 @@
-// Offer in, answer out; candidates; and whether the certificate is the one that was offered.
+// Offer in, answer out; and whether the certificate is the one that was offered.
 #include <gst/sdp/sdp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,12 +138,10 @@ static void take_transport_state(GObject *transport, GParamSpec *spec, gpointer 
     g_object_get(transport, "remote-certificate", &pem, NULL);
     bool offered = is_offered(&peer->offer, pem);
     g_free(pem);
-    if (offered) {
+    if (offered)
         sc_rtc_peer_become(peer, SC_RTC_CONNECTED, NULL);
-        sc_rtc_peer_find_remote(peer);
-    } else {
+    else
         sc_rtc_peer_become(peer, SC_RTC_GONE, "its certificate is not the one it offered");
-    }
 }
 
 static void take_connection_state(GObject *webrtc, GParamSpec *spec, gpointer arg)
@@ -174,7 +172,7 @@ static int watch_transport(sc_rtc_peer *peer, sc_err *err)
     g_signal_connect(peer->webrtc, "notify::connection-state",
                      G_CALLBACK(take_connection_state), peer);
     take_transport_state(G_OBJECT(peer->transport), NULL, peer); // it may have been quicker
-    return SC_OK;
+    return sc_rtc_peer_find_stream(peer, err);
 }
 
 // --- the answer ---------------------------------------------------------------------------------
@@ -299,21 +297,4 @@ int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc
     hasten_reports(peer);
     wait_for_candidates(peer, until_ns);
     return get_answer(peer, answer, err);
-}
-
-// --- later --------------------------------------------------------------------------------------
-
-void sc_rtc_peer_add_candidate(sc_rtc_peer *peer, int line, const char *candidate)
-{
-    if (line >= 0 && line < peer->offer.count && g_str_has_prefix(candidate, "candidate:"))
-        g_signal_emit_by_name(peer->webrtc, "add-ice-candidate", (guint)line, candidate);
-}
-
-int sc_rtc_peer_restart(sc_rtc_peer *peer, const char *ufrag, const char *pwd, char **fragment,
-                        sc_err *err)
-{
-    (void)peer, (void)ufrag, (void)pwd;
-    *fragment = NULL;
-    return sc_fail(err, SC_EUNSUPPORTED, "GStreamer %d.%d cannot restart ICE",
-                   GST_VERSION_MAJOR, GST_VERSION_MINOR);
 }

@@ -108,6 +108,52 @@ describe('watching', { skip: SKIP }, () => {
         await page('leave', 'z');
     });
 
+    test('ICE is restarted under a viewer', async () => {
+        assert.ok((await page('join', 'i', whep('match'))).playing);
+        const first = await page('session', 'i');
+        let stale = first.etag;
+        for (const trickled of [false, true]) {
+            const before = (await page('stats', 'i')).decoded;
+            const said = await page('restart', 'i', { trickled });
+            assert.equal(said.status, 200, said.text);
+            assert.match(said.type, /trickle-ice-sdpfrag/);
+            assert.notEqual(said.etag, stale);
+            assert.equal(said.later, trickled ? 204 : null);
+            await until(async () => { // the new generation of both
+                const way = await page('way', 'i');
+                return way.local === said.ours && way.remote === said.theirs;
+            });
+            await until(async () => (await page('stats', 'i')).decoded > before + 25);
+            assert.equal((await page('patch', 'i', stale, ['a=mid:0'])).status, 412);
+            stale = said.etag;
+        }
+        const { last, state } = await page('seen', 'i');
+        assert.equal(state, 'connected');
+        await until(async () => (await page('seen', 'i')).last.n > last.n + 10); // the data channel goes on, too
+        assert.equal((await viewers('match')).length, 1);
+        await page('leave', 'i');
+    });
+
+    test('a restart that is refused leaves the session as it was', async () => {
+        assert.ok((await page('join', 'r', whep('match'))).playing);
+        const { url, etag } = await page('session', 'r');
+        const way = await page('way', 'r');
+        for (const lines of [['a=mid:0'], ['a=ice-ufrag:abcd'], ['nonsense'], ['a=ice-ufrag:ab', 'a=ice-pwd:short'],
+            [`a=ice-ufrag:${way.local}`, 'a=ice-pwd:2222222222222222222222']]) { // of now
+            const said = await page('patch', 'r', '*', lines);
+            assert.deepEqual([said.status, said.etag], [400, null], said.text);
+        }
+        const other = url.replace('/whep/', '/whip/'); // another kind of session
+        assert.equal((await page('patch', 'r', '*', ['a=mid:0'], other)).status, 404);
+        assert.equal((await fetch(other, { method: 'DELETE' })).status, 404);
+        const before = (await page('stats', 'r')).decoded;
+        await until(async () => (await page('stats', 'r')).decoded > before + 25);
+        assert.equal((await page('patch', 'r', etag, ['a=mid:0'])).status, 204);
+        assert.deepEqual(await page('way', 'r'), way);
+        assert.equal((await page('restart', 'r')).status, 200);
+        await page('leave', 'r');
+    });
+
     test(`${JOINS} joins and leaves leave nothing behind`, async () => {
         for (let i = 0; i < 3; i++) { // what is made once
             await page('join', 'w', whep('match'));
@@ -227,6 +273,11 @@ describe('publishing', { skip: SKIP }, () => {
             const joined = await page('join', 'v', whep('booth'));
             assert.ok(joined.playing, JSON.stringify(joined));
             await until(async () => (await page('seen', 'v')).frames > 40);
+            const said = await page('restart', 'cam');
+            assert.equal(said.status, 200, said.text);
+            await until(async () => (await page('way', 'cam')).local === said.ours);
+            const { frames } = await page('seen', 'v');
+            await until(async () => (await page('seen', 'v')).frames > frames + 40);
             await page('leave', 'v');
             assert.equal(await page('unpublish', 'cam'), 200);
             await until(async () => (await stream('booth')).state === 'reconnecting', 20000);

@@ -72,6 +72,50 @@
         return { heard: audio?.packetsReceived, energy: audio?.totalAudioEnergy, codec: codec?.mimeType, decoded: video?.framesDecoded, nacks: video?.nackCount, plis: video?.pliCount };
     };
 
+    const value = (sdp, name) => new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp)?.[1].trim();
+
+    window.patch = async (name, etag, lines, session = own(name).session) => {
+        const response = await fetch(session, { method: 'PATCH', body: lines.map((line) => `${line}\r\n`).join(''),
+            headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': etag } });
+        return { status: response.status, etag: response.headers.get('ETag'), type: response.headers.get('Content-Type'), text: await response.text() };
+    };
+
+    // The answer of before with the credentials and candidates of the server's fragment.
+    const renew = (answer, fragment) => {
+        const candidates = fragment.match(/^a=candidate:.*$/mg).map((line) => line.trim());
+        const media = answer.replace(/^a=(candidate|end-of-candidates).*\r\n/mg, '')
+            .replace(/^a=(ice-ufrag|ice-pwd):.*\r$/mg, (line, key) => `a=${key}:${value(fragment, key)}\r`).split(/^(?=m=)/m);
+        media[1] += [...candidates, 'a=end-of-candidates', ''].join('\r\n');
+        return media.join('');
+    };
+
+    // Restarts ICE. trickled: the candidates follow in a request of their own.
+    window.restart = async (name, { trickled = false } = {}) => {
+        const viewer = own(name), { pc } = viewer;
+        pc.restartIce();
+        await pc.setLocalDescription(await pc.createOffer());
+        while (pc.iceGatheringState !== 'complete' || !/^a=candidate/m.test(pc.localDescription.sdp)) // at first it is complete from before
+            await new Promise((done) => { setTimeout(done, 20); });
+        const { sdp } = pc.localDescription;
+        const credentials = ['ice-ufrag', 'ice-pwd'].map((key) => `a=${key}:${value(sdp, key)}`);
+        const candidates = ['m=video 9 UDP/TLS/RTP/SAVPF 0', `a=mid:${value(sdp, 'mid')}`, ...sdp.match(/^a=candidate:.*$/mg).map((line) => line.trim())];
+        const said = await window.patch(name, '*', trickled ? credentials : [...credentials, ...candidates]);
+        if (said.status !== 200) return said;
+        viewer.etag = said.etag;
+        await pc.setRemoteDescription({ type: 'answer', sdp: renew(pc.currentRemoteDescription.sdp, said.text) });
+        const later = trickled ? (await window.patch(name, viewer.etag, [...credentials, ...candidates])).status : null;
+        return { ...said, later, ours: value(sdp, 'ice-ufrag'), theirs: value(said.text, 'ice-ufrag') };
+    };
+
+    // The way that is used: {local, remote}, the fragments of their credentials.
+    window.way = async (name) => {
+        const all = await own(name).pc.getStats();
+        const transport = [...all.values()].find((s) => s.type === 'transport');
+        const pair = all.get(transport?.selectedCandidatePairId);
+        return { local: all.get(pair?.localCandidateId)?.usernameFragment, remote: all.get(pair?.remoteCandidateId)?.usernameFragment, state: pair?.state, dtls: transport?.dtlsState };
+    };
+    window.session = (name) => ({ url: own(name).session, etag: own(name).etag });
+
     // Times (ms) at which the picture turns white and the sound begins, over some seconds.
     window.flashesAndBeeps = async (name, seconds) => {
         const { video, sound } = own(name), flashes = [], beeps = [];

@@ -87,22 +87,23 @@ void sc_webrtc_answer_release(struct sc_webrtc_answer *answer)
     answer->sdp = NULL;
 }
 
-static bool known(const char *stream, const char *session)
+static bool known(const struct sc_webrtc_name *name)
 {
-    return fake_webrtc.session && !strcmp(session, FAKE_SESSION) &&
-           (!strcmp(stream, "door") || !strcmp(stream, "inlet"));
+    const char *stream = name->kind == SC_WEBRTC_WHEP ? "door" : "inlet";
+    return fake_webrtc.session && !strcmp(name->session, FAKE_SESSION) &&
+           !strcmp(name->stream, stream);
 }
 
-int sc_webrtc_trickle(sc_webrtc *webrtc, const char *stream, const char *session,
-                      const char *etag, const char *fragment, size_t size, char **answer,
-                      char etag_out[17], sc_err *err)
+int sc_webrtc_trickle(sc_webrtc *webrtc, const struct sc_webrtc_name *name, const char *etag,
+                      const char *fragment, size_t size, char **answer, char etag_out[17],
+                      sc_err *err)
 {
     (void)webrtc;
     *answer = NULL;
     int ret = scripted(err);
     if (ret)
         return ret;
-    if (!known(stream, session))
+    if (!known(name))
         return sc_fail(err, SC_ENOTFOUND, "no such session");
     if (!size)
         return sc_fail(err, SC_EARG, "the text is empty");
@@ -117,10 +118,10 @@ int sc_webrtc_trickle(sc_webrtc *webrtc, const char *stream, const char *session
     return strcmp(etag, fake_webrtc.etag) ? sc_fail(err, SC_ESTALE, "another ETag") : SC_OK;
 }
 
-int sc_webrtc_end(sc_webrtc *webrtc, const char *stream, const char *session)
+int sc_webrtc_end(sc_webrtc *webrtc, const struct sc_webrtc_name *name)
 {
     (void)webrtc;
-    if (!known(stream, session))
+    if (!known(name))
         return SC_ENOTFOUND;
     fake_webrtc.session = false;
     return SC_OK;

@@ -223,9 +223,31 @@ static void test_ice_restarts(void **state)
                   412, "");
     assert_answer(&env, "PATCH", WHIP "/" FAKE_SESSION, FRAGMENT "If-Match: \"r1\"\r\n", "a=b",
                   204, "");
-    fake_webrtc.ret = SC_EUNSUPPORTED;
-    assert_answer(&env, "PATCH", WHIP "/" FAKE_SESSION, FRAGMENT "If-Match: *\r\n", "a=b", 422,
-                  "as the script says");
+    static const int refusals[][2] = {{SC_EUNSUPPORTED, 422}, {SC_EARG, 400}, {SC_EAGAIN, 409}};
+    for (size_t i = 0; i < SC_COUNT(refusals); i++) {
+        fake_webrtc.ret = refusals[i][0];
+        assert_answer(&env, "PATCH", WHIP "/" FAKE_SESSION, FRAGMENT "If-Match: *\r\n", "a=b",
+                      refusals[i][1], "as the script says");
+    }
+    close_env(&env);
+}
+
+// The stream would do: only the path's last word is the other kind's.
+static void test_sessions_are_of_their_kind(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"/api/v1/streams/door/whip/" FAKE_SESSION,
+                                         "/api/v1/streams/inlet/whep/" FAKE_SESSION};
+    struct env env;
+    open_all(&env, NULL);
+    assert_answer(&env, "POST", WHEP, SDP, OFFER, 201, "v=0");
+    for (int i = 0; i < 2; i++) {
+        assert_answer(&env, "PATCH", others[i], FRAGMENT "If-Match: \"e1\"\r\n", "a=b", 404,
+                      "");
+        assert_answer(&env, "PATCH", others[i], FRAGMENT "If-Match: *\r\n", "a=b", 404, "");
+        assert_answer(&env, "DELETE", others[i], "", NULL, 404, "\"field\":\"session\"");
+    }
+    assert_answer(&env, "DELETE", SESSION, "", NULL, 200, "");
     close_env(&env);
 }
 
@@ -453,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_large_bodies_are_refused),
         cmocka_unit_test(test_candidates_are_trickled),
         cmocka_unit_test(test_ice_restarts),
+        cmocka_unit_test(test_sessions_are_of_their_kind),
         cmocka_unit_test(test_sessions_end_once),
         cmocka_unit_test(test_preflights),
         cmocka_unit_test(test_other_methods_are_refused),

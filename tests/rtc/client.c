@@ -6,11 +6,13 @@
 #include <gst/rtp/gstrtpbuffer.h>
 #include <gst/sdp/sdp.h>
 #include <gst/webrtc/webrtc.h>
+#include <nice/agent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/test.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -22,6 +24,7 @@ struct client {
     GstWebRTCDataChannel *channel, *theirs;
     GstPad *input; // where video comes out
     atomic_bool muted;
+    atomic_int pairs;
     pthread_mutex_t lock;
     // Under lock.
     struct client_packet packets[MOST_PACKETS];
@@ -211,14 +214,29 @@ static void add_input(struct client *client, bool sound)
     gst_caps_unref(caps);
 }
 
-static void quicken(struct client *client)
+static NiceAgent *get_agent(struct client *client)
 {
-    GObject *ice = NULL, *agent = NULL;
+    GObject *ice = NULL;
+    NiceAgent *agent = NULL;
     g_object_get(client->webrtc, "ice-agent", &ice, NULL);
     g_object_get(ice, "agent", &agent, NULL);
-    g_object_set(agent, "upnp", FALSE, "ice-tcp", FALSE, NULL);
-    g_object_unref(agent);
     g_object_unref(ice);
+    return agent;
+}
+
+static void take_pair(NiceAgent *agent, guint stream, guint component, NiceCandidate *ours,
+                      NiceCandidate *theirs, gpointer arg)
+{
+    (void)agent, (void)stream, (void)component, (void)ours, (void)theirs;
+    atomic_fetch_add(&((struct client *)arg)->pairs, 1);
+}
+
+static void set_up_ice(struct client *client)
+{
+    NiceAgent *agent = get_agent(client);
+    g_object_set(agent, "upnp", FALSE, "ice-tcp", FALSE, NULL);
+    g_signal_connect(agent, "new-selected-pair-full", G_CALLBACK(take_pair), client);
+    g_object_unref(agent);
 }
 
 static void only_send(struct client *client)
@@ -241,7 +259,7 @@ struct client *client_open(const struct client_params *params)
     g_object_set(client->webrtc, "bundle-policy", GST_WEBRTC_BUNDLE_POLICY_MAX_BUNDLE,
                  "latency", 1000u, NULL);
     gst_bin_add(GST_BIN(client->pipeline), client->webrtc);
-    quicken(client);
+    set_up_ice(client);
     g_signal_connect(client->webrtc, "pad-added", G_CALLBACK(take_pad), client);
     g_signal_connect(client->webrtc, "on-data-channel", G_CALLBACK(take_channel), client);
     if (params->publish) {
@@ -276,6 +294,9 @@ void client_close(struct client **pclient)
     gst_bus_set_flushing(bus, TRUE);
     gst_object_unref(bus);
     g_signal_handlers_disconnect_by_data(client->webrtc, client);
+    NiceAgent *agent = get_agent(client);
+    g_signal_handlers_disconnect_by_data(agent, client);
+    g_object_unref(agent);
     if (client->channel)
         g_signal_handlers_disconnect_by_data(client->channel, client);
     if (client->theirs)
@@ -337,6 +358,56 @@ bool client_answer(struct client *client, const char *answer)
 }
 
 // --- what has come, what is sent ------------------------------------------------------------------
+
+void client_restart(struct client *client, char *fragment, size_t size)
+{
+    char *ufrag = NULL, *pwd = NULL;
+    NiceAgent *agent = get_agent(client);
+    assert_true(nice_agent_restart_stream(agent, 1));
+    assert_true(nice_agent_get_local_credentials(agent, 1, &ufrag, &pwd));
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(text, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", ufrag, pwd);
+    GSList *candidates = nice_agent_get_local_candidates(agent, 1, 1);
+    for (GSList *c = candidates; c; c = c->next) {
+        char *line = nice_agent_generate_local_candidate_sdp(agent, c->data);
+        g_string_append_printf(text, "%s\r\n", line);
+        g_free(line);
+    }
+    assert_true(g_strlcpy(fragment, text->str, size) < size);
+    g_slist_free_full(candidates, (GDestroyNotify)nice_candidate_free);
+    g_string_free(text, TRUE);
+    g_free(ufrag);
+    g_free(pwd);
+    g_object_unref(agent);
+}
+
+void client_take_fragment(struct client *client, const char *fragment)
+{
+    char ufrag[257] = "", pwd[257] = "";
+    NiceAgent *agent = get_agent(client);
+    GSList *candidates = NULL;
+    char **lines = g_strsplit(fragment, "\r\n", -1);
+    for (int i = 0; lines[i]; i++) {
+        sscanf(lines[i], "a=ice-ufrag:%256s", ufrag);
+        sscanf(lines[i], "a=ice-pwd:%256s", pwd);
+        NiceCandidate *candidate =
+            g_str_has_prefix(lines[i], "a=candidate:")
+                ? nice_agent_parse_remote_candidate_sdp(agent, 1, lines[i])
+                : NULL;
+        if (candidate)
+            candidates = g_slist_append(candidates, candidate);
+    }
+    assert_true(nice_agent_set_remote_credentials(agent, 1, ufrag, pwd));
+    assert_true(nice_agent_set_remote_candidates(agent, 1, 1, candidates) > 0);
+    g_slist_free_full(candidates, (GDestroyNotify)nice_candidate_free);
+    g_strfreev(lines);
+    g_object_unref(agent);
+}
+
+int client_pairs(struct client *client)
+{
+    return atomic_load(&client->pairs);
+}
 
 bool client_connected(struct client *client)
 {

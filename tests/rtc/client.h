@@ -37,6 +37,14 @@ void client_close(struct client **pclient); // NULL and &NULL allowed
 
 char *client_offer(struct client *client); // with all candidates; g_free()
 bool client_answer(struct client *client, const char *answer);
+// The client's half of an ICE restart, by libnice as webrtcbin has none. Makes its new credentials and tells them as a
+// fragment, with its candidates.
+void client_restart(struct client *client, char *fragment, size_t size);
+// Takes the other side's fragment.
+void client_take_fragment(struct client *client, const char *fragment);
+// Ways that were chosen so far.
+int client_pairs(struct client *client);
+
 // Answer's candidates are in it; this adds one more.
 bool client_connected(struct client *client);
 

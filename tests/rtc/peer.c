@@ -96,6 +96,7 @@ struct link {
     struct client *client;
     sc_rtc_peer *peer;
     char *answer;
+    char ufrag[300]; // of the offer
     pthread_mutex_t lock;
     uint32_t timestamp; // of the next picture
     enum sc_rtc_state state;
@@ -214,6 +215,17 @@ static void falsify(char *offer)
     } while ((at = strstr(at, "a=fingerprint:sha-256 ")));
 }
 
+// Of "a=NAME:" in an offer, answer or fragment.
+static void read_value(const char *text, const char *name, char *value, size_t size)
+{
+    char prefix[40];
+    snprintf(prefix, sizeof(prefix), "a=%s:", name);
+    const char *at = strstr(text, prefix);
+    assert_non_null(at);
+    at += strlen(prefix);
+    snprintf(value, size, "%.*s", (int)strcspn(at, "\r"), at);
+}
+
 static void open_link(struct fixture *f, struct link *link, const struct link_params *params)
 {
     sc_err err = {0};
@@ -223,6 +235,7 @@ static void open_link(struct fixture *f, struct link *link, const struct link_pa
     link->client = client_open(&params->client);
     char *text = client_offer(link->client);
     assert_non_null(text);
+    read_value(text, "ice-ufrag", link->ufrag, sizeof(link->ufrag));
     if (params->wrong_fingerprint)
         falsify(text);
     sc_rtc_offer *offer = NULL;
@@ -524,12 +537,108 @@ static void test_ports_are_kept_to(void **state)
     }
     assert_true(candidates > 0);
     // What makes no sense is ignored.
-    sc_rtc_peer_add_candidate(link.peer, -1, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
-    sc_rtc_peer_add_candidate(link.peer, 99, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
-    sc_rtc_peer_add_candidate(link.peer, 0, "candidate:");
-    sc_rtc_peer_add_candidate(link.peer, 0, "a=candidate:1 1 UDP 1 nowhere.local 9 typ host");
+    sc_rtc_peer_add_candidate(link.peer, "candidate:");
+    sc_rtc_peer_add_candidate(link.peer, "candidate:1 2 UDP 1 127.0.0.1 9 typ host");
+    sc_rtc_peer_add_candidate(link.peer, "candidate:1 1 UDP 1 nowhere.local 9 typ host");
+    sc_rtc_peer_add_candidate(link.peer, "a=candidate:1 1 UDP 1 127.0.0.1 9 typ host");
     close_link(&link);
     sc_rtc_close(&other.rtc);
+}
+
+// --- ICE restarts -------------------------------------------------------------------------------
+
+// As the app does it: the restart, then the candidates. The new ways that the client has chosen.
+static int restart(struct link *link)
+{
+    static sc_rtc_fragment fragment;
+    char text[8000], *answer = NULL;
+    sc_err err = {0};
+    int before = client_pairs(link->client);
+    client_restart(link->client, text, sizeof(text));
+    assert_int_equal(sc_rtc_fragment_parse(&fragment, text, strlen(text), &err), SC_OK);
+    if (sc_rtc_peer_restart(link->peer, fragment.ufrag, fragment.pwd, &answer, &err) < 0)
+        fail_msg("%s", err.text);
+    for (int i = 0; i < fragment.count; i++)
+        sc_rtc_peer_add_candidate(link->peer, fragment.candidates[i].text);
+    client_take_fragment(link->client, answer);
+    free(answer);
+    for (int i = 0; i < 1000 && client_pairs(link->client) == before; i++)
+        sc_clock_sleep(5 * SC_NS_PER_MS);
+    return client_pairs(link->client) - before;
+}
+
+static void assert_pictures_go_on(struct fixture *f, struct link *link)
+{
+    int before = count_units(link->client);
+    send_pictures(f, link, PICTURES, 33 * SC_NS_PER_MS);
+    assert_true(wait_for_client(link->client, count_units, before + PICTURES));
+    assert_int_equal(read_int(link, (int *)&link->state), SC_RTC_CONNECTED);
+    assert_int_equal(read_int(link, &link->states), 1); // DTLS was not begun again
+}
+
+static void test_ice_restarts_under_pictures(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {.client = {.channel = true}};
+    open_link(f, &link, &params);
+    lead_in(f, &link);
+    for (int i = 0; i < 3; i++) {
+        assert_true(restart(&link) > 0);
+        assert_pictures_go_on(f, &link);
+    }
+    close_link(&link);
+}
+
+static void test_a_restart_tells_new_credentials_and_old_candidates(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {0};
+    char before[300], after[300], line[300], *fragment = NULL;
+    sc_err err = {0};
+    open_link(f, &link, &params);
+    lead_in(f, &link);
+    read_value(link.answer, "ice-ufrag", before, sizeof(before));
+    assert_int_equal(sc_rtc_peer_restart(link.peer, "another", "22222222222222222222222222",
+                                         &fragment, &err),
+                     SC_OK);
+    read_value(fragment, "ice-ufrag", after, sizeof(after));
+    assert_string_not_equal(before, after);
+    read_value(link.answer, "ice-pwd", before, sizeof(before));
+    read_value(fragment, "ice-pwd", after, sizeof(after));
+    assert_string_not_equal(before, after);
+    assert_true(strlen(after) >= 22);
+    read_value(link.answer, "candidate", line, sizeof(line));
+    assert_non_null(strstr(fragment, line));
+    assert_non_null(strstr(fragment, "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:"));
+    assert_non_null(strstr(fragment, "\r\na=end-of-candidates\r\n"));
+    free(fragment);
+    close_link(&link);
+}
+
+static void test_a_restart_that_fails_leaves_the_old_way(void **state)
+{
+    struct fixture *f = begin(state);
+    static struct link link;
+    struct link_params params = {0};
+    char *fragment = NULL;
+    static const char pwd[] = "22222222222222222222222222";
+    sc_err err = {0};
+    open_link(f, &link, &params);
+    lead_in(f, &link);
+    assert_int_equal(sc_rtc_peer_restart(link.peer, link.ufrag, pwd, &fragment, &err), SC_EARG);
+    assert_null(fragment);
+    assert_pictures_go_on(f, &link);
+    // Credentials that nobody has, and an address where nobody is: ICE fails after some seconds.
+    assert_int_equal(sc_rtc_peer_restart(link.peer, "nobody", pwd, &fragment, &err), SC_OK);
+    free(fragment);
+    sc_rtc_peer_add_candidate(link.peer, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
+    for (int i = 0; i < 12; i++)
+        assert_pictures_go_on(f, &link);
+    assert_true(restart(&link) > 0);
+    assert_pictures_go_on(f, &link);
+    close_link(&link);
 }
 
 // --- publishing ---------------------------------------------------------------------------------
@@ -638,6 +747,9 @@ int main(void)
         cmocka_unit_test(test_a_picture_is_spread),
         cmocka_unit_test(test_pictures_are_not_held),
         cmocka_unit_test(test_ports_are_kept_to),
+        cmocka_unit_test(test_ice_restarts_under_pictures),
+        cmocka_unit_test(test_a_restart_tells_new_credentials_and_old_candidates),
+        cmocka_unit_test(test_a_restart_that_fails_leaves_the_old_way),
         cmocka_unit_test(test_a_publisher_is_received),
         cmocka_unit_test(test_closing_at_any_moment),
     };

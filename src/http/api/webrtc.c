@@ -137,16 +137,23 @@ static void read_etag(const char *header, char *etag, size_t size)
         snprintf(etag, size, "%s", strcmp(header, "*") ? "" : "*");
 }
 
-static void patch_work(sc_request *req)
+static struct sc_webrtc_name name_of(const sc_request *req, enum sc_webrtc_kind kind)
 {
+    return (struct sc_webrtc_name){.kind = kind,
+                                   .stream = sc_request_param(req, "id"),
+                                   .session = sc_request_param(req, "session")};
+}
+
+static void patch(sc_request *req, enum sc_webrtc_kind kind)
+{
+    const struct sc_webrtc_name name = name_of(req, kind);
     char etag[40], new_etag[17] = "", *answer = NULL;
     size_t size;
     sc_err err = {0};
     const char *body = sc_request_body(req, &size);
     read_etag(sc_request_header(req, "If-Match"), etag, sizeof(etag));
-    int ret = sc_webrtc_trickle(sc_app_webrtc(sc_request_app(req)), sc_request_param(req, "id"),
-                                sc_request_param(req, "session"), etag, body, size, &answer,
-                                new_etag, &err);
+    int ret = sc_webrtc_trickle(sc_app_webrtc(sc_request_app(req)), &name, etag, body, size,
+                                &answer, new_etag, &err);
     if (ret) {
         sc_api_webrtc_fail(req, ret, &err);
     } else if (answer) {
@@ -157,22 +164,44 @@ static void patch_work(sc_request *req)
     }
 }
 
-void sc_api_session_patch(sc_request *req)
+static void patch_watched(sc_request *req)
+{
+    patch(req, SC_WEBRTC_WHEP);
+}
+
+static void patch_published(sc_request *req)
+{
+    patch(req, SC_WEBRTC_WHIP);
+}
+
+static void run_patch(sc_request *req, void (*work)(sc_request *req))
 {
     if (!sc_api_webrtc_need(req))
         return;
     if (sc_request_header(req, "If-Match"))
-        sc_request_run(req, patch_work);
+        sc_request_run(req, work);
     else
         sc_reply_problem(req, 428, "If-Match",
                          "send the ETag of the session as If-Match, or * for an ICE restart");
 }
 
-static void delete_work(sc_request *req)
+void sc_api_whep_patch(sc_request *req)
+{
+    run_patch(req, patch_watched);
+}
+
+void sc_api_whip_patch(sc_request *req)
+{
+    run_patch(req, patch_published);
+}
+
+// --- ends ---------------------------------------------------------------------------------
+
+static void end(sc_request *req, enum sc_webrtc_kind kind)
 {
     sc_err err = {0};
-    int ret = sc_webrtc_end(sc_app_webrtc(sc_request_app(req)), sc_request_param(req, "id"),
-                            sc_request_param(req, "session"));
+    const struct sc_webrtc_name name = name_of(req, kind);
+    int ret = sc_webrtc_end(sc_app_webrtc(sc_request_app(req)), &name);
     if (ret == SC_ENOTFOUND)
         sc_reply_problem(req, 404, "session", "there is no such session, or it has ended");
     else if (ret)
@@ -181,10 +210,26 @@ static void delete_work(sc_request *req)
         sc_reply_empty(req, 200);
 }
 
-void sc_api_session_delete(sc_request *req)
+static void end_watched(sc_request *req)
+{
+    end(req, SC_WEBRTC_WHEP);
+}
+
+static void end_published(sc_request *req)
+{
+    end(req, SC_WEBRTC_WHIP);
+}
+
+void sc_api_whep_delete(sc_request *req)
 {
     if (sc_api_webrtc_need(req))
-        sc_request_run(req, delete_work);
+        sc_request_run(req, end_watched);
+}
+
+void sc_api_whip_delete(sc_request *req)
+{
+    if (sc_api_webrtc_need(req))
+        sc_request_run(req, end_published);
 }
 
 // --- rows ---------------------------------------------------------------------------------
@@ -197,10 +242,12 @@ const sc_param sc_api_session_params[] = {
 };
 const sc_response_row sc_api_patch_responses[] = {
     {200, SC_API_FRAGMENT, "{\"type\":\"string\"}",
-     "ICE was restarted; ETag is the session's new one"},
+     "ICE was restarted: the server's new credentials and its candidates; ETag is the new one"},
     {204, NULL, NULL, "the candidates are taken; those that make no sense are left out"},
-    {400, "application/problem+json", NULL, "no such fragment can be"},
+    {400, "application/problem+json", NULL,
+     "no such fragment can be, or a restart without new credentials; the session goes on"},
     {404, "application/problem+json", NULL, "no such session"},
+    {409, "application/problem+json", NULL, "ICE is being restarted; see Retry-After"},
     {412, "application/problem+json", NULL, "ICE was restarted since; see ETag of that answer"},
     {415, "application/problem+json", NULL, "it is no " SC_API_FRAGMENT},
     {422, "application/problem+json", NULL, "ICE cannot be restarted; the session goes on"},

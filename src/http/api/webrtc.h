@@ -24,8 +24,10 @@ void sc_api_webrtc_fail(sc_request *req, int ret, const sc_err *err);
 // Handlers of the rows in whep.c and whip.c.
 void sc_api_whep_post(sc_request *req);
 void sc_api_whip_post(sc_request *req);
-void sc_api_session_patch(sc_request *req);
-void sc_api_session_delete(sc_request *req);
+void sc_api_whep_patch(sc_request *req);
+void sc_api_whip_patch(sc_request *req);
+void sc_api_whep_delete(sc_request *req);
+void sc_api_whip_delete(sc_request *req);
 
 // Rows and answers of both.
 extern const sc_param sc_api_session_params[];

@@ -38,7 +38,9 @@ const sc_endpoint sc_patch_whip = {
     .path = "/api/v1/streams/{id}/whip/{session}",
     .tag = "streams",
     .summary = "Bring candidates of a source, or restart its ICE",
-    .help = "If-Match is the session's ETag; with `*` and new credentials ICE is restarted.",
+    .help = "If-Match is the session's ETag. With `*` and new a=ice-ufrag and a=ice-pwd ICE is "
+            "restarted, for who has another address now: media and DTLS go on, and what the "
+            "answer has takes the place of its like in the one of before.",
     .params = sc_api_session_params,
     .body = SC_BODY_TEXT,
     .max_body = SC_API_FRAGMENT_MAX,
@@ -46,7 +48,7 @@ const sc_endpoint sc_patch_whip = {
     .body_schema = "{\"type\":\"string\"}",
     .responses = sc_api_patch_responses,
     .flags = SC_ENDPOINT_CORS,
-    .handle = sc_api_session_patch,
+    .handle = sc_api_whip_patch,
 };
 const sc_endpoint sc_delete_whip = {
     .method = "DELETE",
@@ -57,5 +59,5 @@ const sc_endpoint sc_delete_whip = {
     .params = sc_api_session_params,
     .responses = sc_api_end_responses,
     .flags = SC_ENDPOINT_CORS,
-    .handle = sc_api_session_delete,
+    .handle = sc_api_whip_delete,
 };
