@@ -202,7 +202,15 @@ static int add_viewers(struct sc_live *live, struct tip tip, sc_err *err)
     return ret < 0 ? ret : join(live, tip, viewers, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
 }
 
-static int add_rung(struct sc_live *live, int number, struct tip tip, sc_err *err)
+// Whether pictures are shown as they were decoded, so that encoding needs nothing of what is found.
+static bool shows_plain(const struct sc_live_params *p)
+{
+    return !p->camera.on && !p->overlay && !p->width && !p->height;
+}
+
+// `raw`: before detection, where that matters to nothing in the picture; else the same as `shown`.
+static int add_rung(struct sc_live *live, int number, struct tip raw, struct tip shown,
+                    sc_err *err)
 {
     const struct sc_live_params *p = &live->params;
     char name[24];
@@ -215,11 +223,16 @@ static int add_rung(struct sc_live *live, int number, struct tip tip, sc_err *er
         .threshold = live->threshold,
         .fps = p->fps,
         .facts = &live->facts,
+        .beside = raw.stage != shown.stage,
         .counts = !number && !live->output_count && !p->viewers,
     };
     sc_stage *stage;
     int ret = sc_stage_rung_add(live->graph, &params, &stage, err);
-    return ret < 0 ? ret : join(live, tip, stage, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
+    if (ret >= 0)
+        ret = join(live, raw, stage, 0, SC_LINK_DROP_OLDEST, 1, 0, err);
+    if (ret >= 0 && params.beside)
+        ret = join(live, shown, stage, 1, SC_LINK_DROP_OLDEST, PICTURES, 0, err);
+    return ret;
 }
 
 static int add_sound(struct sc_live *live, struct tip tip, sc_err *err)
@@ -288,12 +301,13 @@ static int add_output(struct sc_live *live, int number, struct tip picture, stru
 
 static int build(struct sc_live *live, sc_err *err)
 {
-    struct tip picture, sound, found;
+    struct tip picture, sound, raw, found;
     int ret = add_source(live, &picture, &sound, err);
     if (ret >= 0)
         ret = add_decoder(live, &picture, err);
     if (ret >= 0)
         ret = add_clock(live, &picture, err);
+    raw = picture;
     if (ret >= 0)
         ret = add_detection(live, &picture, err);
     found = picture;
@@ -304,8 +318,9 @@ static int build(struct sc_live *live, sc_err *err)
     ret = add_picture(live, &picture, err);
     if (ret >= 0)
         ret = add_viewers(live, picture, err);
+    bool plain = shows_plain(&live->params) && live->params.model.batcher;
     for (int i = 0; ret >= 0 && i < live->params.rung_count; i++)
-        ret = add_rung(live, i, picture, err);
+        ret = add_rung(live, i, plain ? raw : picture, plain ? found : picture, err);
     if (ret >= 0)
         ret = add_sound(live, sound, err);
     if (ret >= 0 && live->output_count)

@@ -223,7 +223,7 @@ struct sc_live_sample {
     int64_t n;          // the frame's number in the stream
     int64_t pts_ns;     // on the stream's clock
     int64_t arrival_ns; // sc_clock_now() when it came to the stream
-    int64_t encoded_ns; // when it was encoded
+    int64_t ready_ns;   // when it was encoded and what is in it was known
 };
 
 // Where rungs are asked for there is SC_LIVE_SOUND too: Opus of 48 kHz, 20 ms a packet, on the clock of the

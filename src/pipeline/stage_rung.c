@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "media/crop.h"
 #include "media/encoder.h"
+#include "pipeline/rung_wait.h"
 #include "pipeline/shot.h"
 
 #define KEY_PAUSE_NS (SC_NS_PER_S / 2) // between keyframes that were wished for
 #define IDLE_NS      (2 * SC_NS_PER_S) // an encoder that nobody taps is kept so long
 #define REOPEN_NS    (2 * SC_NS_PER_S) // between changes of rate that cost a keyframe
 #define GOP_S        10
+#define FINDINGS     1 // the input
 
 struct stage {
     struct sc_stage_rung_params params; // immutable
@@ -30,6 +32,7 @@ struct stage {
     int64_t next_ns;              // with a limit of the rate: the next picture is due
     int64_t last_pts_ns;          // of the last picture that was due
     double step_ns;               // between such pictures, on average
+    struct sc_rung_wait wait;     // for what is found beside
 };
 
 // --- what is to be made of a picture ----------------------------------------------------------
@@ -216,19 +219,18 @@ static void follow_bitrate(struct stage *s)
 
 // --- a picture --------------------------------------------------------------------------------
 
-// True where the packet is a keyframe.
-static bool give(struct stage *s, const sc_shot *shot, sc_packet *packet)
+static struct sc_live_sample sample_of(const struct stage *s, const sc_shot *shot,
+                                       sc_packet *packet)
 {
     const AVFrame *av = shot->frame->av;
     double stretch = av->sample_aspect_ratio.num > 0 ? av_q2d(av->sample_aspect_ratio) : 1;
-    const sc_detections *found = shot->found;
-    const struct sc_live_sample sample = {
+    return (struct sc_live_sample){
         .packet = packet,
         .width = s->width,
         .height = s->height,
         .found = shot->found,
-        .source_width = found ? found->width : (int)lround(av->width * stretch),
-        .source_height = found ? found->height : av->height,
+        .source_width = (int)lround(av->width * stretch),
+        .source_height = av->height,
         .crop = shot->part.crop,
         .wide_width = shot->part.width,
         .wide_height = shot->part.height,
@@ -238,12 +240,41 @@ static bool give(struct stage *s, const sc_shot *shot, sc_packet *packet)
         .n = shot->frame->n,
         .pts_ns = shot->frame->pts_ns,
         .arrival_ns = shot->arrival_ns,
-        .encoded_ns = sc_clock_now(),
     };
+}
+
+static void give(struct stage *s, struct sc_live_sample *sample)
+{
+    if (sample->found) {
+        sample->source_width = sample->found->width;
+        sample->source_height = sample->found->height;
+    }
+    sample->ready_ns = sc_clock_now();
+    sc_rung_give(s->params.rung, sample);
+}
+
+// Those that wait for nothing any more.
+static void give_waiting(struct stage *s, bool all)
+{
+    struct sc_live_sample sample;
+    while (sc_rung_wait_take(&s->wait, all, &sample)) {
+        give(s, &sample);
+        sc_packet_unref(&sample.packet);
+        sc_detections_unref(&sample.found);
+    }
+}
+
+static void take_packet(struct stage *s, const sc_shot *shot, sc_packet *packet)
+{
+    struct sc_live_sample sample = sample_of(s, shot, packet);
     if (packet->key)
-        s->key_ns = sample.encoded_ns;
-    sc_rung_give(s->params.rung, &sample);
-    return packet->key;
+        s->key_ns = sc_clock_now();
+    if (!s->params.beside) {
+        give(s, &sample);
+        return;
+    }
+    sc_rung_wait_put(&s->wait, &sample);
+    give_waiting(s, false);
 }
 
 // A wish that comes too early is kept, and so is one that the encoder did not follow.
@@ -255,7 +286,8 @@ static int encode(struct stage *s, const sc_shot *shot, const AVFrame *av, sc_er
         sc_encoder_want_key(s->encoder);
     int ret = sc_encoder_put(s->encoder, av, shot->frame->pts_ns, 0, err);
     while (ret >= 0 && (ret = sc_encoder_get(s->encoder, &packet, err)) >= 0) {
-        got |= give(s, shot, packet);
+        got |= packet->key;
+        take_packet(s, shot, packet);
         sc_packet_unref(&packet);
     }
     if (wanted && !got)
@@ -291,7 +323,24 @@ static void rest(struct stage *s)
     if (sc_clock_now() - s->tapped_ns < IDLE_NS)
         return;
     close_encoder(s);
+    sc_rung_wait_clear(&s->wait);
     sc_rung_forget(s->params.rung);
+}
+
+static void count(struct stage *s, const struct sc_item *item)
+{
+    const sc_shot *shot = item->data;
+    if (s->params.counts)
+        sc_live_facts_show(s->params.facts, shot->frame->av->width, shot->frame->av->height,
+                           item->born_ns);
+}
+
+static void take_finding(struct stage *s, const sc_shot *shot)
+{
+    if (!sc_rung_taps(s->params.rung))
+        return;
+    sc_rung_wait_find(&s->wait, shot->frame->pts_ns, shot->found, shot->detected);
+    give_waiting(s, false);
 }
 
 static int push(void *self, int in, struct sc_item item, sc_err *err)
@@ -299,7 +348,12 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
     struct stage *s = self;
     sc_shot *shot = item.data;
     int ret = SC_OK;
-    (void)in;
+    if (in == FINDINGS) {
+        take_finding(s, shot);
+        count(s, &item);
+        sc_shot_unref(&shot);
+        return SC_OK;
+    }
     bool due = is_due(s, shot->frame->pts_ns);
     if (due)
         watch_rate(s, shot->frame->pts_ns);
@@ -313,11 +367,17 @@ static int push(void *self, int in, struct sc_item item, sc_err *err)
     }
     if (ret < 0)
         return ret;
-    if (s->params.counts)
-        sc_live_facts_show(s->params.facts, shot->frame->av->width, shot->frame->av->height,
-                           item.born_ns);
+    if (!s->params.beside)
+        count(s, &item);
     sc_shot_unref(&shot);
     return SC_OK;
+}
+
+static int flush(void *self, sc_err *err)
+{
+    (void)err;
+    give_waiting(self, true);
+    return SC_EEOF;
 }
 
 static void close_stage(void *self)
@@ -325,11 +385,13 @@ static void close_stage(void *self)
     struct stage *s = self;
     sc_rung_end(s->params.rung);
     close_encoder(s);
+    sc_rung_wait_clear(&s->wait);
     sc_rung_unref(&s->params.rung);
     free(s);
 }
 
-static const struct sc_stage_ops ops = {.kind = "rung", .push = push, .close = close_stage};
+static const struct sc_stage_ops ops = {
+    .kind = "rung", .push = push, .flush = flush, .close = close_stage};
 
 int sc_stage_rung_add(sc_graph *graph, const struct sc_stage_rung_params *params,
                       sc_stage **pstage, sc_err *err)
@@ -338,7 +400,11 @@ int sc_stage_rung_add(sc_graph *graph, const struct sc_stage_rung_params *params
     *s = (struct stage){.params = *params, .key_ns = INT64_MIN / 2};
     sc_rung_ref(params->rung);
     const struct sc_stage_params stage = {
-        .name = params->name, .ops = &ops, .self = s, .in = {&sc_shot_item}, .optional = true};
+        .name = params->name,
+        .ops = &ops,
+        .self = s,
+        .in = {&sc_shot_item, params->beside ? &sc_shot_item : NULL},
+        .optional = true};
     int ret = sc_graph_add(graph, &stage, pstage, err);
     if (ret < 0) {
         sc_rung_unref(&s->params.rung);

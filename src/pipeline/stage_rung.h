@@ -1,5 +1,8 @@
 // Shots as one encoding for all who tap it; nothing where nobody does.
 //
+// Input 0 has the shots. Where what is found comes beside, input 1 has the same shots once more, later, with what was
+// found: encoding does not wait for the model, only what was encoded does.
+//
 // Thread-safety: as sc_graph_add().
 #pragma once
 
@@ -16,6 +19,7 @@ struct sc_stage_rung_params {
     double threshold;
     double fps;                  // of the pictures at most; 0 = the source's
     struct sc_live_facts *facts; // outlive the graph
+    bool beside;                 // there is an input 1
     bool counts;                 // pictures that come are counted in facts as those that leave
 };
 // libavcodec's name of what encodes that.

@@ -17,7 +17,7 @@ static void give(struct sound *s, const sc_chunk *chunk, sc_packet *packet)
     const struct sc_live_sample sample = {.packet = packet,
                                           .pts_ns = packet->pts_ns,
                                           .arrival_ns = chunk->arrival_ns,
-                                          .encoded_ns = sc_clock_now()};
+                                          .ready_ns = sc_clock_now()};
     packet->key = true;
     sc_rung_give(s->rung, &sample);
 }

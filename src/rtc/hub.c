@@ -55,7 +55,7 @@ static void add_detections(sc_str *text, const struct sc_live_sample *sample)
 
 static void describe(sc_str *text, const struct sc_live_sample *sample, uint32_t timestamp)
 {
-    double age = (double)(sample->encoded_ns - sample->arrival_ns) / 1e6;
+    double age = (double)(sample->ready_ns - sample->arrival_ns) / 1e6;
     sc_str_clear(text);
     sc_str_addf(text, "{\"rtp\":%u,\"n\":%lld,\"t\":%.6g,\"age_ms\":%.1f", timestamp,
                 (long long)sample->n, (double)sample->pts_ns / 1e9, age);

@@ -512,7 +512,7 @@ static void test_wide_view(void **state)
 struct mouth {
     pthread_mutex_t lock;
     // Under lock.
-    int samples, keys, ends, boxes, wrong;
+    int samples, keys, ends, boxes, wrong, detected, misplaced;
     int width, height, source_width, source_height;
     double shape; // of the last box that is whole
 };
@@ -538,7 +538,7 @@ static void swallow(void *arg, const struct sc_live_sample *sample)
     if (sample) {
         mouth->wrong += !mouth->samples && !sample->packet->key;
         mouth->wrong += sample->packet->pts_ns != sample->pts_ns ||
-                        sample->arrival_ns > sample->encoded_ns || !sample->model;
+                        sample->arrival_ns > sample->ready_ns || !sample->model;
         mouth->samples++;
         mouth->keys += sample->packet->key;
         mouth->width = sample->width;
@@ -546,10 +546,58 @@ static void swallow(void *arg, const struct sc_live_sample *sample)
         mouth->source_width = sample->source_width;
         mouth->source_height = sample->source_height;
         check_boxes(mouth, sample);
+        mouth->detected += sample->detected;
+        mouth->misplaced +=
+            sample->detected && (sample->found->count != 1 ||
+                                 sample->found->items[0].x1 != (float)(20 + sample->n % 60));
     } else {
         mouth->ends++;
     }
     pthread_mutex_unlock(&mouth->lock);
+}
+
+static bool are_linked(sc_live *live, const char *from, const char *to)
+{
+    struct sc_graph_stats stats;
+    bool linked = false;
+    sc_live_get_graph_stats(live, &stats);
+    for (int i = 0; i < stats.link_count; i++)
+        linked |= !strcmp(stats.stages[stats.links[i].from].name, from) &&
+                  !strcmp(stats.stages[stats.links[i].to].name, to);
+    sc_graph_stats_release(&stats);
+    return linked;
+}
+
+// Pictures that are shown as they come are encoded while the model looks at them, and leave with what it found.
+static void test_encoding_beside_detection(void **state)
+{
+    (void)state;
+    struct script script = {.run_ns = 60 * SC_NS_PER_MS}; // longer than a picture lasts
+    sc_err err = {0};
+    struct sc_live_status status;
+    struct mouth mouth = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    sc_live_tap *tap;
+    sc_live *live = NULL;
+    struct sc_live_params params = {.input.url = SMALL ",duration=2",
+                                    .model = model_of(&script),
+                                    .delay_ns = 200 * SC_NS_PER_MS,
+                                    .rungs = {{.bitrate = 300000}},
+                                    .rung_count = 1};
+    assert_int_equal(sc_live_open(&live, &params, &err), SC_OK);
+    assert_int_equal(sc_live_tap_open(live, 0, &tap, swallow, &mouth, &err), SC_OK);
+    assert_int_equal(sc_live_wait(live, 20000, &err), SC_OK);
+    sc_live_get_status(live, &status);
+    assert_true(status.encoded > 20);
+    assert_true(are_linked(live, "decode", "rung-1"));
+    assert_true(are_linked(live, "track", "rung-1"));
+    sc_live_close(&live);
+    assert_true(mouth.samples > 20);
+    assert_int_equal(mouth.ends, 1);
+    assert_int_equal(mouth.wrong, 0);
+    assert_true(mouth.detected > 5);
+    assert_int_equal(mouth.misplaced, 0);
+    sc_live_tap_close(&tap);
+    sc_batcher_close(&params.model.batcher);
 }
 
 // Nothing but rungs: pictures are made and counted, and found things are where they are seen.
@@ -630,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_closed_at_any_time),
         cmocka_unit_test(test_viewers_share_pictures),
         cmocka_unit_test(test_wide_view),
+        cmocka_unit_test(test_encoding_beside_detection),
         cmocka_unit_test(test_rungs_alone),
     };
     return cmocka_run_group_tests_name("pipeline/live", tests, make_folder, remove_folder);

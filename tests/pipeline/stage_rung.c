@@ -185,13 +185,13 @@ static void take(void *arg, const struct sc_live_sample *sample)
             eye->first_n = sample->n;
         }
         if (sample->packet->key)
-            eye->key_ns[eye->keys++ % 16] = sample->encoded_ns;
+            eye->key_ns[eye->keys++ % 16] = sample->ready_ns;
         eye->bytes += sample->packet->av->size;
         eye->last_n = sample->n;
         eye->width = sample->width;
         eye->height = sample->height;
         eye->wrong += sample->pts_ns != (sample->n + 1) * STEP || sample->threshold != 0.25 ||
-                      sample->encoded_ns < sample->arrival_ns;
+                      sample->ready_ns < sample->arrival_ns;
         if (eye->codec == AV_CODEC_ID_H264)
             read_units(eye, sample->packet);
         decode(eye, sample);

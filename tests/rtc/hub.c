@@ -146,7 +146,7 @@ static void shoot(struct rig *rig, bool key, sc_detections *found)
                                         .n = rig->pts_ns / 40000000,
                                         .pts_ns = rig->pts_ns,
                                         .arrival_ns = 1000000000,
-                                        .encoded_ns = 1012500000};
+                                        .ready_ns = 1012500000};
         rig->take[i](rig->arg[i], &sample);
         sc_packet_unref(&sample.packet);
     }
