@@ -6,7 +6,7 @@
 import { Problem, authorization, request } from './api.js';
 
 const CHANNEL = 'saccade';
-const DOUBT_MS = 3000;  // a connection that says "disconnected" often comes back by itself
+const DOUBT_MS = 4000;  // a connection that says "disconnected" often comes back, by itself or by a restart of ICE
 const TRICKLE_MS = 100; // candidates that come within this go in one request
 
 // What servers said of STUN and TURN, by address: used from the next connection on.
@@ -26,6 +26,17 @@ function preferH264(transceiver) {
     const { codecs } = RTCRtpReceiver.getCapabilities('video');
     const first = codecs.filter(({ mimeType }) => mimeType === 'video/H264');
     transceiver.setCodecPreferences?.([...first, ...codecs.filter((codec) => !first.includes(codec))]);
+}
+
+// Of "a=name:value".
+const valueOf = (sdp, name) => new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp)?.[1].trim();
+
+// An answer with the credentials and candidates that a restart's fragment has.
+function renew(answer, fragment) {
+    const [session, first, ...others] = answer.replace(/^a=(?:candidate:|end-of-candidates).*\r?\n/gm, '')
+        .replace(/^a=(ice-ufrag|ice-pwd):.*$/gm, (line, name) => `a=${name}:${valueOf(fragment, name)}`).split(/^(?=m=)/m);
+    const candidates = [...fragment.matchAll(/^a=candidate:.*$/gm)].map(([line]) => `${line.trim()}\r\n`);
+    return [session, first, ...candidates, ...others].join('');
 }
 
 export class Whep extends EventTarget {
@@ -86,10 +97,39 @@ export class Whep extends EventTarget {
 
     judge() {
         const state = this.peer.connectionState;
-        clearTimeout(this.doubt);
-        if (state === 'failed') this.lose('no connection could be made to the server');
+        if (state === 'connected') {
+            clearTimeout(this.doubt);
+            this.doubt = 0;
+        } else if (state === 'failed') this.lose('no connection could be made to the server');
         else if (state === 'closed') this.lose('the server closed the connection');
-        else if (state === 'disconnected') this.doubt = setTimeout(() => this.lose('the connection broke off'), DOUBT_MS);
+        else if (state === 'disconnected' && !this.doubt) {
+            this.doubt = setTimeout(() => this.lose('the connection broke off'), DOUBT_MS);
+            this.restart().catch(() => {}); // then it comes back by itself, or not at all
+        }
+    }
+
+    // ICE anew, for a browser that has another address now: the session, its encryption and its pictures go on.
+    // What a server refuses changes nothing.
+    async restart() {
+        if (!this.session || !this.etag || this.restarting) return;
+        this.restarting = true; // candidates wait until the server knows what they belong to
+        try {
+            this.peer.restartIce();
+            await this.peer.setLocalDescription();
+            const answer = await this.patch('"*"', []).catch(() => null);
+            if (this.over) return;
+            const fragment = answer?.status === 200 ? await answer.text() : '';
+            if (valueOf(fragment, 'ice-pwd')) {
+                this.etag = answer.headers.get('ETag');
+                await this.peer.setRemoteDescription({ type: 'answer', sdp: renew(this.peer.remoteDescription.sdp, fragment) });
+            } else {
+                await this.peer.setLocalDescription({ type: 'rollback' });
+                this.candidates = [];
+            }
+        } finally {
+            this.restarting = false;
+        }
+        this.sendCandidates();
     }
 
     take(track, receiver) {
@@ -116,17 +156,18 @@ export class Whep extends EventTarget {
 
     // A server that wants none of it refuses, and finds this side by its own checks.
     sendCandidates() {
-        const candidates = this.candidates.splice(0);
-        const sdp = this.peer.localDescription?.sdp || '';
-        const value = (name) => new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp)?.[1].trim();
-        if (!candidates.length || !this.session || !this.etag) return;
-        const lines = [`a=ice-ufrag:${value('ice-ufrag')}`, `a=ice-pwd:${value('ice-pwd')}`,
-            'm=video 9 UDP/TLS/RTP/SAVPF 0', `a=mid:${value('mid')}`,
-            ...candidates.map(({ candidate }) => `a=${candidate}`),
-            ...this.peer.iceGatheringState === 'complete' ? ['a=end-of-candidates'] : []];
-        fetch(this.session, {
-            method: 'PATCH', body: `${lines.join('\r\n')}\r\n`,
-            headers: { ...authorization(), 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': this.etag },
-        }).catch(() => {});
+        if (!this.candidates.length || !this.session || !this.etag || this.restarting) return;
+        const lines = this.candidates.splice(0).map(({ candidate }) => `a=${candidate}`);
+        this.patch(this.etag, [...lines, ...this.peer.iceGatheringState === 'complete' ? ['a=end-of-candidates'] : []]).catch(() => {});
+    }
+
+    patch(etag, candidates) {
+        const { sdp } = this.peer.localDescription;
+        const lines = [...['ice-ufrag', 'ice-pwd'].map((name) => `a=${name}:${valueOf(sdp, name)}`),
+            'm=video 9 UDP/TLS/RTP/SAVPF 0', `a=mid:${valueOf(sdp, 'mid')}`, ...candidates];
+        return fetch(this.session, {
+            method: 'PATCH', body: lines.map((line) => `${line}\r\n`).join(''),
+            headers: { ...authorization(), 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': etag },
+        });
     }
 }

@@ -191,6 +191,46 @@ describe('against the server itself', () => {
         return undefined;
     });
 
+    test('restarts ICE within its session', async (context) => {
+        const stream = await (await fetch(`${server.url}${STREAMS}/yard`)).json();
+        if (!stream.whep_url) return void context.skip('this server has no WebRTC');
+        expected = /status of 404/; // a bare answer has no icon
+        await page.goto(`${server.url}/health`);
+        const said = await page.evaluate(async (url) => {
+            const { Whep } = await import('/whep.js');
+            const whep = new Whep(url), pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+            let lost = null;
+            whep.addEventListener('lost', ({ detail }) => { lost = detail; });
+            const look = async () => {
+                const all = await whep.peer.getStats(), reports = [...all.values()];
+                const pair = all.get(reports.find(({ type }) => type === 'transport')?.selectedCandidatePairId);
+                return { ours: all.get(pair?.localCandidateId)?.usernameFragment, theirs: all.get(pair?.remoteCandidateId)?.usernameFragment,
+                    decoded: reports.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'video')?.framesDecoded || 0 };
+            };
+            const wait = async (check) => {
+                for (let i = 0; i < 100 && !check(await look()); i++) await pause(100);
+                return look();
+            };
+            await whep.join();
+            const first = await wait(({ decoded }) => decoded > 3), { session, etag } = whep;
+            await whep.restart();
+            const second = await wait(({ ours, theirs, decoded }) => ours !== first.ours && theirs !== first.theirs && decoded > first.decoded + 5);
+            const same = whep.session === session && whep.etag !== etag;
+            const { fetch: real } = window; // a server that cannot
+            window.fetch = async () => new Response('', { status: 422 });
+            await whep.restart();
+            window.fetch = real;
+            const third = await wait(({ decoded }) => decoded > second.decoded + 5);
+            const state = whep.peer.signalingState;
+            whep.leave();
+            return { first, second, third, same, state, lost };
+        }, `${server.url}${STREAMS}/yard/whep`);
+        assert.ok(said.first.decoded > 3 && said.same, JSON.stringify(said));
+        assert.ok(said.second.ours !== said.first.ours && said.second.theirs !== said.first.theirs && said.second.decoded > said.first.decoded + 5, JSON.stringify(said));
+        assert.ok(said.third.theirs === said.second.theirs && said.third.decoded > said.second.decoded + 5, JSON.stringify(said));
+        assert.deepEqual([said.state, said.lost], ['stable', null]);
+    });
+
     test('a stored video is played by its name, over and over', async (context) => {
         const { system_info: info } = await (await fetch(`${server.url}/api/gpu/stats`)).json();
         if (!info.webrtc_enabled) return void context.skip('this server has no WebRTC');

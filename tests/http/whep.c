@@ -212,8 +212,8 @@ static void test_ice_restarts(void **state)
     struct env env;
     open_all(&env, NULL);
     assert_answer(&env, "POST", WHIP, SDP, OFFER, 201, "v=0");
-    struct answer a = send_to(&env, "PATCH", WHIP "/" FAKE_SESSION, FRAGMENT "If-Match: *\r\n",
-                              "a=ice-ufrag:abcd\r\n");
+    struct answer a = send_to(&env, "PATCH", WHIP "/" FAKE_SESSION,
+                              FRAGMENT "If-Match: \"*\"\r\n", "a=ice-ufrag:abcd\r\n");
     assert_int_equal(a.status, 200);
     assert_header(a, "Content-Type", "application/trickle-ice-sdpfrag");
     assert_header(a, "ETag", "\"r1\"");
