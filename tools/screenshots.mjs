@@ -39,8 +39,11 @@ async function makeStreams() {
 }
 
 async function makeCamera() {
-    await make('camera', { input: 'testsrc:size=1280x720,rate=8,seed=7', model: 'pitch', track: true, camera: { follow: 'ball', zoom: 2.5 } });
+    await make('camera', { input: 'testsrc:size=1280x720,rate=8,seed=1', model: 'pitch', track: true, camera: { follow: 'ball', zoom: 2.5 } });
 }
+
+// It would take much of the machine from the others.
+const endCamera = () => fetch(`${server.url}/api/v1/streams/camera`, { method: 'DELETE' });
 
 // The made-up match as a stored video.
 async function makeVideo() {
@@ -72,23 +75,25 @@ const watching = async (page) => {
     await sleep(4000);
 };
 // A picture is taken of what is held: what moves may be a picture further than its boxes.
-const held = async (page) => {
-    await watching(page);
-    for (let boxes = 0; boxes < 15;) {
+const holdWith = async (page, least) => {
+    for (let boxes = 0; boxes < least;) {
         await page.keyboard.press('Space');
         await sleep(500);
         boxes = await page.evaluate(() => Number(document.querySelector('.marks').dataset.boxes));
-        if (boxes < 15) await page.keyboard.press('Space');
+        if (boxes < least) await page.keyboard.press('Space');
         await sleep(300);
     }
 };
-// The camera has found its way, and both pictures are there.
+const held = async (page) => {
+    await watching(page);
+    await holdWith(page, 15);
+};
+// The camera has gone near what it follows, which takes a while.
 const followed = async (page) => {
     await watching(page);
     await page.waitForFunction(() => document.querySelector('.wide canvas')?.dataset.n);
-    await sleep(4000);
-    await page.keyboard.press('Space');
-    await sleep(700);
+    await sleep(10000);
+    await holdWith(page, 6);
 };
 const chosen = async (page) => {
     await held(page);
@@ -114,12 +119,12 @@ const STATES = {
     frame: { before: makeVideo, path: '#/v/match?n=130', ready: counted },
     frame_dark: { before: makeVideo, path: '#/v/match?n=130', ready: counted, options: DARK },
     frame_phone: { before: makeVideo, path: '#/v/match?n=130', ready: counted, options: PHONE },
+    stream_camera: { before: makeCamera, path: '#/live/camera', ready: followed, after: endCamera, options: { viewport: { width: 1280, height: 800 } } },
     live: { before: makeStreams, path: '#/live', ready: tiles },
     live_phone: { before: makeStreams, path: '#/live', ready: tiles, options: { ...PHONE, ...DARK } },
     stream: { before: makeStreams, path: '#/live/north-stand', ready: chosen, options: { viewport: { width: 1280, height: 1180 } } },
     stream_dark: { before: makeStreams, path: '#/live/north-stand', ready: held, options: DARK },
     stream_phone: { before: makeStreams, path: '#/live/north-stand', ready: held, options: PHONE },
-    stream_camera: { before: makeCamera, path: '#/live/camera', ready: followed, options: { viewport: { width: 1280, height: 800 } } },
     stream_mjpeg: { before: makeStreams, path: '#/live/drawn', prepare: noWebrtc, ready: (page) => page.locator('.watch[data-way="mjpeg"]').waitFor().then(() => sleep(2500)) },
     stream_lost: { before: makeStreams, path: '#/live/gate', ready: (page) => page.waitForFunction(() => /\w/.test(document.querySelector('.cover')?.textContent)).then(() => sleep(2500)) },
     embedded: { before: makeStreams, path: 'webrtc?stream=north-stand', ready: held, options: { viewport: { width: 720, height: 480 } } },
@@ -135,7 +140,7 @@ async function save(name, png) {
     console.log(`docs/images/page_${name}.png`);
 }
 
-async function shoot(browser, name, { before, path, prepare, ready, options = {} }) {
+async function shoot(browser, name, { before, after, path, prepare, ready, options = {} }) {
     await before?.();
     const { page, close } = await openTab(browser, { viewport: { width: 1280, height: 800 }, ...options });
     await prepare?.(page);
@@ -143,6 +148,7 @@ async function shoot(browser, name, { before, path, prepare, ready, options = {}
     await ready(page).catch((error) => { console.error(`${name}: ${error.message}`); process.exitCode = 1; });
     await save(name, await page.screenshot({ animations: 'disabled' }));
     await close(/./);
+    await after?.();
 }
 
 const wanted = process.argv.slice(2);
