@@ -289,8 +289,12 @@ static void test_slow_viewers_skip(void **state)
         char end[32];
         fake_app_picture("a", big, i);
         snprintf(end, sizeof(end), "X-Frame-Number: %d\r\n", i);
-        while (!quick.in.len || !strstr(quick.in.s, end))
+        // All of it, else it is still on its way when the next one comes, and that is skipped.
+        const char *at = NULL;
+        while (!at || quick.in.len - (size_t)(at - quick.in.s) < (1 << 20)) {
             assert_true(client_more(&quick));
+            at = strstr(quick.in.s, end);
+        }
         sc_str_clear(&quick.in);
         usleep(2000);
     }
