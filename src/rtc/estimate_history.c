@@ -13,6 +13,7 @@
 #define DRIFT_NS      (INT64_C(1) << 52) // nor by so much in total
 #define PACKET_MOST   65535
 
+#define OVERTAKEN     64 // packets that arrive before one sent earlier, at most
 #define RATE_LEAST_NS (200 * SC_NS_PER_MS) // of a window
 
 #define LOSS_NS       SC_NS_PER_S
@@ -151,12 +152,14 @@ double sc_rtc_history_rate(const struct sc_rtc_history *history, int64_t window_
     if (!history->heard)
         return 0;
     int64_t end = end_ns(history), bytes = 0;
-    for (int64_t seq = history->newest; seq > oldest(history); seq--) {
+    int before = 0; // in a row
+    for (int64_t seq = history->newest; seq > oldest(history) && before < OVERTAKEN; seq--) {
         const struct sc_rtc_sent *sent = look(history, seq);
-        if (sent && sent->sent_ns < history->newest_sent_ns - window_ns - JUMP_NS)
-            break;
-        if (sent && !sent->lost && sent->arrived_ns > end - window_ns)
-            bytes += sent->size;
+        if (!sent || sent->lost)
+            continue;
+        bool within = sent->arrived_ns > end - window_ns;
+        before = within ? 0 : before + 1;
+        bytes += within ? sent->size : 0;
     }
     int64_t since = end - history->first_ns;
     int64_t span = since < window_ns ? since : window_ns;

@@ -10,6 +10,7 @@
 #define QUEUE_PICTURES 12
 #define QUEUE_BYTES    (4 << 20)
 #define AT_ONCE        6 // packets: so few harm no queue, and each wait costs a wakeup
+#define GROUP          3 // of the packets of larger pictures leave together
 #define SLACK_NS       (SC_NS_PER_MS / 4) // waits below it are not worth it
 #define JUMP_NS        SC_NS_PER_S // packets so far from now are of another run of the stream
 
@@ -27,7 +28,7 @@ static GstElement *add_source(sc_rtc_peer *peer, GstCaps *caps)
                  FALSE, "max-bytes", (guint64)0, "emit-signals", FALSE, NULL);
     gst_bin_add(GST_BIN(peer->pipeline), source);
     GstPad *pad = gst_element_get_static_pad(source, "src");
-    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, send_at_its_time, peer, NULL);
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER_LIST, send_at_its_time, peer, NULL);
     gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, sc_rtc_peer_take_event, peer,
                       NULL);
     gst_object_unref(pad);
@@ -101,38 +102,47 @@ static void tell_latency(sc_rtc_peer *peer)
     gst_object_unref(output);
 }
 
-// A packet's due time travels in its buffer's offset, which nothing else uses; the last of a picture has its bytes
-// in the offset's end.
+// The due time of packets travels in the offset of the first one's buffer, which nothing else uses; where they are the last
+// of a picture, its bytes are in the offset's end.
 static GstPadProbeReturn send_at_its_time(GstPad *pad, GstPadProbeInfo *info, gpointer arg)
 {
     (void)pad;
     sc_rtc_peer *peer = arg;
-    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    GstBufferList *list = GST_PAD_PROBE_INFO_BUFFER_LIST(info);
+    const GstBuffer *first = gst_buffer_list_get(list, 0);
     tell_latency(peer);
-    int64_t due = (int64_t)GST_BUFFER_OFFSET(buffer), now = sc_clock_now();
+    int64_t due = (int64_t)GST_BUFFER_OFFSET(first), now = sc_clock_now();
     pthread_mutex_lock(&peer->lock);
     while (!peer->closed && due - now > SLACK_NS) {
         sc_rtc_cond_wait(&peer->changed, &peer->lock, due);
         now = sc_clock_now();
     }
     bool closed = peer->closed;
-    if (GST_BUFFER_OFFSET_END(buffer) != GST_BUFFER_OFFSET_NONE) {
+    if (GST_BUFFER_OFFSET_END(first) != GST_BUFFER_OFFSET_NONE) {
         peer->queued--;
-        peer->queued_bytes -= (size_t)GST_BUFFER_OFFSET_END(buffer);
+        peer->queued_bytes -= (size_t)GST_BUFFER_OFFSET_END(first);
     }
     if (!peer->counts.first_sent_ns)
         peer->counts.first_sent_ns = now;
-    peer->counts.packets++;
-    peer->counts.bytes += (int64_t)gst_buffer_get_size(buffer);
+    peer->counts.packets += gst_buffer_list_length(list);
+    peer->counts.bytes += (int64_t)gst_buffer_list_calculate_size(list);
     pthread_mutex_unlock(&peer->lock);
     return closed ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
 // --- pictures come in ---------------------------------------------------------------------------
 
+struct cut {
+    GstBufferList *list;
+    GstClockTime pts; // what sender reports relate the RTP timestamp to
+};
+
 static void add_buffer(void *arg, const uint8_t *packet, size_t size)
 {
-    gst_buffer_list_add(arg, gst_buffer_new_memdup(packet, size));
+    const struct cut *cut = arg;
+    GstBuffer *buffer = gst_buffer_new_memdup(packet, size);
+    GST_BUFFER_PTS(buffer) = cut->pts;
+    gst_buffer_list_add(cut->list, buffer);
 }
 
 // How long the packets of a picture take to leave: as the pace says, half the time between two pictures at most.
@@ -200,26 +210,46 @@ GstPadProbeReturn sc_rtc_peer_judge_repeat(GstPad *pad, GstPadProbeInfo *info, g
     return granted ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
-static void push_buffers(sc_rtc_peer *peer, struct sc_rtc_track *track, GstBufferList *list,
-                         const sc_packet *packet, int64_t spread)
+struct sending {
+    sc_rtc_peer *peer;
+    struct sc_rtc_track *track;
+    const sc_packet *packet;
+    int64_t begin_ns, spread_ns;
+    guint count, group; // packets of the picture; those that leave together
+};
+
+// The next packets, of which `before` have left. They are taken out of `rest`, as who changes them downstream copies
+// what others hold.
+static void push_group(const struct sending *s, GstBufferList *rest, guint before)
 {
-    guint count = gst_buffer_list_length(list);
-    GstClockTime pts = media_time(peer, packet->pts_ns);
-    int64_t now = sc_clock_now();
-    size_t before = 0, all = 0;
-    for (guint i = 0; i < count; i++)
-        all += gst_buffer_get_size(gst_buffer_list_get(list, i));
+    guint count = MIN(s->group, s->count - before);
+    GstBufferList *list = gst_buffer_list_new_sized(count);
     for (guint i = 0; i < count; i++) {
-        GstBuffer *buffer = gst_buffer_list_get_writable(list, i);
-        GST_BUFFER_PTS(buffer) = pts; // what sender reports relate the RTP timestamp to
-        GST_BUFFER_OFFSET(buffer) = (guint64)(now + spread * (int64_t)before / (int64_t)all);
-        before += gst_buffer_get_size(buffer);
-        if (i + 1 == count)
-            GST_BUFFER_OFFSET_END(buffer) = (guint64)packet->av->size;
-        if (track == &peer->video)
-            note_sent(peer, buffer, packet->key && !i, now);
-        gst_app_src_push_buffer(GST_APP_SRC(track->source), gst_buffer_ref(buffer));
+        GstBuffer *buffer = gst_buffer_ref(gst_buffer_list_get(rest, i));
+        if (s->track == &s->peer->video)
+            note_sent(s->peer, buffer, s->packet->key && !before && !i, s->begin_ns);
+        gst_buffer_list_add(list, buffer);
     }
+    gst_buffer_list_remove(rest, 0, count);
+    GstBuffer *first = gst_buffer_list_get(list, 0);
+    GST_BUFFER_OFFSET(first) = (guint64)(s->begin_ns + s->spread_ns * before / s->count);
+    if (before + count == s->count)
+        GST_BUFFER_OFFSET_END(first) = (guint64)s->packet->av->size;
+    gst_app_src_push_buffer_list(GST_APP_SRC(s->track->source), list);
+}
+
+// As lists, which cost less than single buffers on their way through webrtcbin.
+static void push_all(sc_rtc_peer *peer, struct sc_rtc_track *track, const sc_packet *packet,
+                     GstBufferList *all, uint32_t timestamp)
+{
+    struct sending s = {peer, track, packet, .begin_ns = sc_clock_now()};
+    s.count = s.group = gst_buffer_list_length(all);
+    if (s.count > AT_ONCE) {
+        s.spread_ns = spread_ns(peer, track, (size_t)packet->av->size, timestamp);
+        s.group = s.spread_ns ? GROUP : s.count;
+    }
+    for (guint before = 0; before < s.count; before += s.group)
+        push_group(&s, all, before);
 }
 
 // Under lock. Where the queue is full, nothing is let in but a keyframe that finds room again.
@@ -244,19 +274,18 @@ static bool send_packet(sc_rtc_peer *peer, struct sc_rtc_track *track, const sc_
         peer->counts.dropped += packet->media == SC_MEDIA_VIDEO;
         return false;
     }
-    GstBufferList *list = gst_buffer_list_new();
+    struct cut cut = {gst_buffer_list_new(), media_time(peer, packet->pts_ns)};
     size_t size = (size_t)av->size;
-    int count = sc_rtp_cut(&track->cutter, av->data, size, timestamp, add_buffer, list);
+    int count = sc_rtp_cut(&track->cutter, av->data, size, timestamp, add_buffer, &cut);
     if (count > 0) {
         peer->queued++;
         peer->queued_bytes += size;
         peer->counts.pictures += packet->media == SC_MEDIA_VIDEO;
-        int64_t spread = count > AT_ONCE ? spread_ns(peer, track, size, timestamp) : 0;
-        push_buffers(peer, track, list, packet, spread);
+        push_all(peer, track, packet, cut.list, timestamp);
         track->begun = true;
         track->timestamp = timestamp;
     }
-    gst_buffer_list_unref(list);
+    gst_buffer_list_unref(cut.list);
     return count > 0;
 }
 
