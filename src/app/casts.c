@@ -39,7 +39,7 @@ static int begin(sc_casts *casts, const char *id, struct sc_cast **pcast, sc_err
     return SC_OK;
 }
 
-// The stream's cast, which begins where the playlist is asked for. Under lock.
+// The stream's cast, which begins where the playlist is asked for; left NULL on failure. Under lock.
 static int find(sc_casts *casts, const struct sc_casts_query *q, struct sc_cast **pcast,
                 sc_err *err)
 {
@@ -64,16 +64,16 @@ void sc_casts_get(sc_casts *casts, const struct sc_casts_query *q,
 {
     struct sc_cast_want want = {
         .segment = q->segment, .part = q->part, .done = done, .arg = arg};
-    struct sc_cast *cast;
+    struct sc_cast *cast = NULL;
     sc_err err = {0};
     want.until_ns = sc_clock_now() + casts->params.hold_ns;
     snprintf(want.file, sizeof(want.file), "%s", q->file); // one that is longer is none of ours
     pthread_mutex_lock(&casts->lock);
     int ret = find(casts, q, &cast, &err);
-    if (ret >= 0)
+    if (cast)
         cast->users++;
     pthread_mutex_unlock(&casts->lock);
-    if (ret < 0) {
+    if (!cast) {
         done(arg, ret, NULL, &err);
         return;
     }

@@ -32,7 +32,7 @@ int sc_streams_tap(sc_streams *streams, const char *id, int rung, sc_live_tap **
     struct sc_streams_entry *entry;
     *ptap = NULL;
     int ret = hold(streams, id, &entry, err);
-    if (ret)
+    if (!entry)
         return ret;
     ret = streams->ops->tap(entry->live, rung, ptap, take, arg, err);
     let_go(&entry);
@@ -49,7 +49,7 @@ int sc_streams_get_rungs(sc_streams *streams, const char *id,
 {
     struct sc_streams_entry *entry;
     int count = 0, ret = hold(streams, id, &entry, NULL);
-    if (ret)
+    if (!entry)
         return ret;
     for (; count < max && count < streams->rung_count; count++)
         streams->ops->get_rung(entry->live, count, &figures[count]);

@@ -303,13 +303,13 @@ static struct sc_webrtc_session *hold(sc_webrtc *webrtc, const struct sc_webrtc_
     *ret = SC_OK;
     pthread_mutex_lock(&webrtc->lock);
     struct sc_webrtc_session *session = find(webrtc, name);
-    if (!session)
+    if (!session) {
         *ret = no_session(name->stream, err);
-    else if (!again && strcmp(etag, session->etag))
+    } else if (!again && strcmp(etag, session->etag)) {
         *ret = sc_fail(err, SC_ESTALE, "the session's ETag is another one: ICE was restarted");
-    else if (again && session->restarting)
+    } else if (again && session->restarting) {
         *ret = sc_fail(err, SC_EAGAIN, "the session's ICE is being restarted");
-    if (!*ret) {
+    } else {
         session->busy++;
         session->restarting |= again;
     }

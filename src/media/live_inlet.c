@@ -187,7 +187,7 @@ static void await_change(sc_live_inlet *inlet)
     pthread_cond_timedwait(&inlet->changed, &inlet->lock, &until);
 }
 
-// The next packet of this publisher. SC_EIO: it has left.
+// The next packet of this publisher; NULL on failure. SC_EIO: it has left.
 static int next_packet(struct inflow *p, AVPacket **ppkt, sc_err *err)
 {
     sc_live_inlet *inlet = p->inlet;
@@ -301,7 +301,7 @@ static int read_inflow(void *self, AVPacket *pkt, enum sc_timeline_track *track,
     AVPacket *next = p->first;
     int ret = next ? SC_OK : next_packet(p, &next, err);
     p->first = NULL;
-    if (ret)
+    if (!next)
         return ret;
     *track = (enum sc_timeline_track)next->stream_index;
     next->stream_index = 0;

@@ -113,6 +113,7 @@ static int64_t unwrap(int64_t ticks, int64_t near, int bits)
     if (bits < 1 || bits > 62 || ticks == AV_NOPTS_VALUE)
         return ticks;
     uint64_t step = ((uint64_t)ticks - (uint64_t)near) << (64 - bits);
+    // cppcheck-suppress shiftTooManyBitsSigned; the sign is what is wanted
     return (int64_t)((uint64_t)near + (uint64_t)((int64_t)step >> (64 - bits)));
 }
 

@@ -87,7 +87,7 @@ static int make(struct stage *s, const sc_shot *shot, sc_err *err)
     sc_frame *frame = NULL;
     sc_buf *jpeg = NULL;
     int ret = shrink(s, shot, &part, &frame, err);
-    if (ret >= 0)
+    if (frame)
         ret = draw(s, shot, &part, &frame, err);
     if (ret >= 0)
         ret = sc_picture_encode(s->ctx, &jpeg, NULL, frame, &params, err);

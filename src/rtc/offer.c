@@ -303,11 +303,11 @@ int sc_rtc_offer_parse(sc_rtc_offer **poffer, const char *text, size_t size,
     struct parse parse = {.err = err};
     *poffer = NULL;
     int ret = sc_sdp_init(&parse.sdp, text, size, SC_RTC_OFFER_MAX, err);
-    if (!ret) {
+    if (!ret)
         parse.offer = sc_try_calloc(1, sizeof(*parse.offer));
-        ret = parse.offer ? SC_OK : sc_fail(err, SC_ENOMEM, "no memory for the offer");
-    }
-    if (!ret) {
+    if (!ret && !parse.offer)
+        ret = sc_fail(err, SC_ENOMEM, "no memory for the offer");
+    if (parse.offer) {
         parse.offer->role = role;
         parse.offer->video = parse.offer->audio = parse.offer->data = -1;
         ret = read_offer(&parse);

@@ -218,11 +218,11 @@ static int set_answer(sc_rtc_peer *peer, int64_t until_ns, sc_err *err)
         gst_structure_get(said, "answer", GST_TYPE_WEBRTC_SESSION_DESCRIPTION, &answer, NULL);
         gst_structure_free(said);
     }
-    if (ret == SC_OK && !answer)
-        ret = sc_fail(err, SC_EUNSUPPORTED, "the offer cannot be answered");
-    if (ret == SC_OK) {
+    if (ret == SC_OK && answer) {
         make_passive(answer->sdp);
         ret = ask(peer, "set-local-description", answer, NULL, until_ns, err);
+    } else if (ret == SC_OK) {
+        ret = sc_fail(err, SC_EUNSUPPORTED, "the offer cannot be answered");
     }
     if (answer)
         gst_webrtc_session_description_free(answer);

@@ -126,7 +126,7 @@ const struct sc_sdp_line *sc_sdp_find(struct sc_sdp_part part, const char *name)
 {
     for (int i = 0; i < part.count; i++) {
         if (part.lines[i].type == 'a' && !strcmp(part.lines[i].name, name))
-            return &part.lines[i];
+            return part.lines + i;
     }
     return NULL;
 }
