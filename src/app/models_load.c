@@ -6,6 +6,7 @@
 #include "app/models_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 // --- running ------------------------------------------------------------------------------
 
@@ -316,6 +317,7 @@ void *sc_models_loader(void *arg)
 {
     sc_models *models = arg;
     pthread_setname_np(pthread_self(), "models");
+    sc_cpu_give_way(); // as do the threads that ONNX Runtime starts here for its runs
     pthread_mutex_lock(&models->lock);
     while (!models->closing) {
         struct sc_model_job *job = models->jobs;

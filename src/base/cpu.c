@@ -1,7 +1,8 @@
-// How many cores this process may use: affinity mask and cgroup quota (version 2, then 1).
+// How many cores this process may use: affinity mask and cgroup quota (version 2, then 1). And who gets them first.
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/pool.h"
@@ -40,4 +41,12 @@ int sc_cpu_count(void)
     if (quota && quota < cores)
         cores = quota;
     return cores < 1 ? 1 : (int)cores;
+}
+
+// In Linux each thread has a niceness of its own. 5 is a third of a core where another thread wants it too.
+void sc_cpu_give_way(void)
+{
+    id_t self = (id_t)gettid();
+    if (getpriority(PRIO_PROCESS, self) < 5)
+        setpriority(PRIO_PROCESS, self, 5);
 }

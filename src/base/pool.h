@@ -52,3 +52,7 @@ size_t sc_pool_pending(sc_pool *pool); // tasks waiting, not those running
 
 // Online cores this process may use (affinity and cgroup quota respected), at least 1.
 int sc_cpu_count(void);
+
+// From now on the calling thread, and those it starts, give way to the process's others where cores are short: for
+// work that may be late. There is no way back.
+void sc_cpu_give_way(void);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "vision/batcher_internal.h"
 
 #define REOPEN_PAUSE_NS SC_NS_PER_S // between attempts at a device that does not come back
@@ -313,6 +314,8 @@ static void *run_thread(void *arg)
 {
     struct sc_batch_runner *runner = arg;
     sc_batcher *batcher = runner->batcher;
+    if (batcher->params.gives_way)
+        sc_cpu_give_way();
     pthread_mutex_lock(&batcher->lock);
     while (!batcher->stopping) {
         if (!batcher->queue.count || (batcher->lost && batcher->busy))

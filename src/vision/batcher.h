@@ -63,6 +63,7 @@ struct sc_batcher_params {
     int (*reopen)(void *arg, sc_err *err);
     void *arg;
     int runners;         // runs at once, up to 64; 0 = 1
+    bool gives_way;      // to the process's other threads: runs need cores (sc_cpu_give_way())
     int max_batch;       // 1 for static models; 0 = 1
     int max_queue;       // items waiting, all priorities; 0 = 256
     int64_t target_ns;   // a run should not take longer; 0 = 100 ms

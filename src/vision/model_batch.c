@@ -73,6 +73,7 @@ int sc_model_batcher_open(sc_batcher **pbatcher, sc_model *model, const char *na
         .run = run,
         .arg = model,
         .runners = info->lanes,
+        .gives_way = info->session->provider == SC_PROVIDER_CPU,
         .max_batch = info->max_batch < MOST_BATCH ? info->max_batch : MOST_BATCH,
         .metrics = metrics,
     };

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -119,6 +121,37 @@ static void test_core_count(void **state)
     sc_pool_close(NULL);
 }
 
+static void *note_niceness(void *arg)
+{
+    *(int *)arg = getpriority(PRIO_PROCESS, (id_t)gettid());
+    return NULL;
+}
+
+static void *give_way(void *arg)
+{
+    int *nice = arg;
+    pthread_t thread;
+    sc_cpu_give_way();
+    note_niceness(&nice[0]);
+    assert_int_equal(pthread_create(&thread, NULL, note_niceness, &nice[1]), 0);
+    pthread_join(thread, NULL);
+    return NULL;
+}
+
+static void test_giving_way(void **state)
+{
+    (void)state;
+    int before, after, nice[2] = {-99, -99};
+    pthread_t thread;
+    note_niceness(&before);
+    assert_int_equal(pthread_create(&thread, NULL, give_way, nice), 0);
+    pthread_join(thread, NULL);
+    note_niceness(&after);
+    assert_int_equal(after, before); // the other threads' stays
+    assert_int_equal(nice[0], before > 5 ? before : 5);
+    assert_int_equal(nice[1], nice[0]); // as does whom it starts
+}
+
 static void on_alarm(void *arg)
 {
     atomic_fetch_add((atomic_int *)arg, 1);
@@ -212,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_full_pool_refuses),
         cmocka_unit_test(test_tasks_post_tasks_while_closing),
         cmocka_unit_test(test_core_count),
+        cmocka_unit_test(test_giving_way),
         cmocka_unit_test(test_alarms_are_shared),
         cmocka_unit_test(test_keeps_time_itself),
     };
