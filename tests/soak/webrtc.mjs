@@ -1,8 +1,9 @@
 // WebRTC for long: joins and leaves that must leave nothing behind, then many viewers of one stream with the
 // shipped model in its path, of whom none may freeze. Needs bench/viewers (-Dbench=enabled). Prints figures.
 //
-//   node tests/soak/webrtc.mjs [--joins 200] [--viewers 50] [--browsers 2] [--seconds 30] [--model NAME|none]
-import { spawn } from 'node:child_process';
+//   node tests/soak/webrtc.mjs [--joins 200] [--viewers 50] [--browsers 2] [--seconds 30]
+//       [--model NAME|none] [--rung 720:1M]
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,14 +12,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { launch } from '../e2e/browser.mjs';
-import { startServer } from '../e2e/server.mjs';
+import { BINARY, startServer } from '../e2e/server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const VIEWERS = process.env.VIEWERS || join(ROOT, 'build/bench/viewers');
 const GAP_MS = 500, FIRST_MS = 1000, RATE = 30;
 const { values } = parseArgs({ options: {
     joins: { type: 'string', default: '200' }, viewers: { type: 'string', default: '50' }, browsers: { type: 'string', default: '2' },
-    seconds: { type: 'string', default: '30' }, model: { type: 'string', default: '' } } });
+    seconds: { type: 'string', default: '30' }, model: { type: 'string', default: '' }, rung: { type: 'string', default: '720:1M' } } });
 const [joins, viewers, browsers, seconds] = ['joins', 'viewers', 'browsers', 'seconds'].map((name) => Number(values[name]));
 
 const percentile = (list, p) => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) * p)];
@@ -30,11 +31,19 @@ async function lookAt(pid) {
     return { threads: field('Threads'), descriptors: (await readdir(`/proc/${pid}/fd`)).length, rss_mb: Math.round(field('VmRSS') / 1024) };
 }
 
+// Read, not painted: that would take a quarter of a core from those who watch.
+async function uploadClip(folder, server) {
+    const clip = join(folder, 'clip.mp4');
+    execFileSync(BINARY, ['live', `testsrc:size=1280x720,rate=${RATE},duration=10`, clip], { stdio: 'ignore' });
+    const sent = await fetch(`${server.url}/api/v1/videos?id=clip`, { method: 'POST', body: await readFile(clip) });
+    if (sent.status !== 201) throw new Error(`POST /api/v1/videos: ${sent.status} ${await sent.text()}`);
+}
+
 async function startStream(server, id, spec) {
     let made;
     for (let i = 0; i < 100; i++) { // the model may still be loading
         made = await fetch(`${server.url}/api/v1/streams`, { method: 'POST', headers: { 'Content-Type': 'application/json' },
-            body: JSON.stringify({ id, input: `testsrc:size=1280x720,rate=${RATE}`, realtime: true, ...spec }) });
+            body: JSON.stringify({ id, input: 'video:clip', realtime: true, loop: true, ...spec }) });
         if (made.status !== 503) break;
         await sleep(200);
     }
@@ -123,8 +132,9 @@ async function watchTogether(browser, server) {
 async function main() {
     if (!existsSync(VIEWERS)) throw new Error(`${VIEWERS} is missing: meson setup --reconfigure build -Dbench=enabled && ninja -C build`);
     const folder = await mkdtemp(join(tmpdir(), 'saccade-soak-'));
-    const server = await startServer(folder, '--webrtc-rungs', '720:2.5M'), browser = await launch();
+    const server = await startServer(folder, '--webrtc-rungs', values.rung), browser = await launch();
     try {
+        await uploadClip(folder, server);
         for (const part of [joinAndLeave, watchTogether]) {
             if (part === joinAndLeave ? !joins : !viewers) continue;
             const verdict = await part(browser, server);
