@@ -4,6 +4,8 @@
 //              \-- sound, as it came ---------------------------------------/
 //                                   \-> lines  \-> wide    \-> viewers (MJPEG), rungs
 //
+// Rungs of pictures that nothing is done to encode beside detection, and wait for what is found.
+//
 // Made of stages (pipeline/graph.h) by what the parameters ask for; what is not asked for is not there.
 // The source comes back and the outputs come back on their own; the stream ends when a file ends, when
 // the source is given up, when nothing is left that takes its pictures, or when it is stopped.

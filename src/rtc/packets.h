@@ -2,7 +2,7 @@
 //
 // Made here and not by GStreamer's payloaders because the timestamps on the wire must be the caller's, the
 // header extensions must be in every packet (1.22 forgets them where packets travel as lists, and knows
-// no playout-delay), and each packet must have a moment of its own to leave at.
+// no playout-delay), and packets of a picture must be able to leave at different moments.
 //
 // Thread-safety: Unsafe; one owner.
 #pragma once

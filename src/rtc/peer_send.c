@@ -1,5 +1,5 @@
-// Pictures and sound out. The caller's thread cuts a picture into packets, each with the moment it is due;
-// the source's thread, which is the viewer's own, waits for it.
+// Pictures and sound out. The caller's thread cuts a picture into packets, in groups that are each due
+// at a moment; the source's thread, which is the viewer's own, waits for it.
 #include <gst/app/gstappsrc.h>
 #include <stdlib.h>
 

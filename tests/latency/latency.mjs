@@ -40,7 +40,7 @@ function print(figures) {
     const ms = (value) => value === null ? '-' : `${value.toFixed(1)} ms`;
     console.log(`${figures.size}, ${figures.fps.toFixed(1)} pictures a second, ${figures.frames} looked at, ${figures.bad} unreadable`);
     console.log(`clock to pixels   p50 ${ms(figures.p50)}   p95 ${ms(figures.p95)}   p99 ${ms(figures.p99)}   most ${ms(figures.max)}`);
-    console.log(`of that up to the encoder's end   p50 ${ms(figures.encoded_p50)}   p95 ${ms(figures.encoded_p95)}   ` +
+    console.log(`of that until they are sent   p50 ${ms(figures.encoded_p50)}   p95 ${ms(figures.encoded_p95)}   ` +
         `(stages: ${figures.stages.map(([name, p50, p95]) => `${name} ${p50}/${p95}`).join(', ')})`);
     console.log(`join ${ms(figures.join_ms)}   longest gap ${ms(figures.longest_gap)}   freezes ${figures.freezes}   ` +
         `grows by ${figures.slope_ms_per_min.toFixed(1)} ms a minute`);

@@ -22,7 +22,7 @@
     const negotiate = async (url) => {
         const pc = new RTCPeerConnection();
         pc.addTransceiver('video', { direction: 'recvonly' });
-        const ages = []; // of pictures when they left the encoder, by the server's clock
+        const ages = []; // of pictures when they were ready to be sent, by the server's clock
         const channel = pc.createDataChannel('saccade', { ordered: false, maxRetransmits: 0 });
         channel.onmessage = (event) => ages.push(JSON.parse(event.data).age_ms);
         const media = new Promise((done) => { pc.ontrack = (event) => done(new MediaStream([event.track])); });
@@ -87,9 +87,10 @@
                     run.last = at;
                 }
                 if (since > (warmUp + seconds) * 1000) done();
-                else video.requestVideoFrameCallback(look);
+                else video.requestVideoFrameCallback(next);
             };
-            video.requestVideoFrameCallback(look);
+            const next = (...args) => { look(...args).catch(fail); };
+            video.requestVideoFrameCallback(next);
         });
         run.size = `${video.videoWidth}x${video.videoHeight}`;
         const stats = [...(await pc.getStats()).values()].find((s) => s.type === 'inbound-rtp' && s.kind === 'video');
