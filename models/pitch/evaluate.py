@@ -11,6 +11,8 @@ import ast
 import os
 import time
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it would send what it counts
+
 import numpy as np
 import onnxruntime
 

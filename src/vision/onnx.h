@@ -10,6 +10,8 @@
 // other files (external data) are read from the model's folder and below only; for models from
 // memory, from the working folder.
 //
+// The library is kept from reporting its use to its makers (ORT_DISABLE_TELEMETRY).
+//
 // Thread-safety: sc_onnx is safe. A session runs on one thread at a time.
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,15 @@ struct search {
     sc_str looked;
     sc_str broken; // the last library that was there and could not be opened
 };
+
+// Since 1.29, ONNX Runtime counts its use on Linux too: it keeps an identifier under the user's
+// cache folder, writes to /tmp/mat-debug-PID.log and sends to Microsoft. DisableTelemetryEvents()
+// comes too late for what opening the environment starts. Before main(), because the environment's
+// variables cannot be changed once there are threads.
+__attribute__((constructor)) static void keep_onnx_runtime_from_reporting(void)
+{
+    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+}
 
 // Opens path; false: it is not there, or is not to be opened (then `broken` says why).
 static bool try_path(struct search *s, const char *path, const char *why_not)

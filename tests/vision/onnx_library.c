@@ -269,6 +269,23 @@ static void named(void **state)
     sc_onnx_close(&onnx);
 }
 
+// What it counts it keeps in the user's cache folder until it is sent.
+static void reports_to_nobody(void **state)
+{
+    struct fixture *f = *state;
+    NEED_REAL(f);
+    char *cache = NULL;
+    assert_true(asprintf(&cache, "%s/.cache", f->folder) > 0);
+    plant(f, "a", f->real);
+    setenv("HOME", f->folder, 1);
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("ORT_DISABLE_TELEMETRY"); // the program is to see to it itself
+    unsetenv("CI");                    // where the library is silent anyway
+    assert_memory_equal(run_copy(f, "/"), "OK ", 3);
+    assert_int_equal(access(cache, F_OK), -1);
+    free(cache);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -279,7 +296,7 @@ int main(int argc, char **argv)
         WITH_FOLDER(nowhere),       WITH_FOLDER(above_the_program),
         WITH_FOLDER(beside_prefix), WITH_FOLDER(in_working_folder),
         WITH_FOLDER(not_of_others), WITH_FOLDER(broken_then_good),
-        WITH_FOLDER(named),
+        WITH_FOLDER(named),         WITH_FOLDER(reports_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
