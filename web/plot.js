@@ -3,6 +3,7 @@
 import { element } from './ui.js';
 
 const SPAN_S = 120;
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]; // between the lines of a scale
 const HUES = [250, 30, 150, 330, 85, 200, 290, 120];
 
 export class Plot {
@@ -72,7 +73,7 @@ export class Plot {
                 y: { range: (plot, low, high) => [0, Math.max((high || 0) * 1.15, this.whole ? 2 : 1)] },
             },
             axes: [{ ...axis, grid: { show: false }, size: 22, splits: marks, values: ago },
-                { ...axis, size: 44, space: 28, values: (plot, splits) => splits.map((value) => short(value, this.whole)) }],
+                { ...axis, size: 44, space: 28, ...(this.whole && { incrs: WHOLE_STEPS }), values: (plot, splits) => splits.map((value) => short(value, this.whole)) }],
             series: [{}, ...this.series.map(({ label }, i) => ({ label, width: 1.5, points: { show: false }, spanGaps: false, stroke: this.paint(HUES[i % HUES.length]) }))],
         };
     }
