@@ -367,7 +367,7 @@ describe('frames', () => {
         const text = Buffer.from(await response.arrayBuffer()).toString('latin1');
         const took = Date.now() - start;
         const numbers = [...text.matchAll(/X-Frame-Number: (\d+)\r\n/g)].map((m) => Number(m[1]));
-        assert.ok(took > 900 && took < 2500, `one second of video took ${took} ms`);
+        assert.ok(took > 900 && took < 10000, `one second of video took ${took} ms`);
         assert.ok(numbers.length >= 5 && numbers.every((n, i) => n >= 100 && (!i || n > numbers[i - 1])), String(numbers));
         const compat = new AbortController();
         const live = await api('/api/gpu/video/clip/stream?fps=30&inference=false&quality=85', { signal: compat.signal });

@@ -33,9 +33,12 @@ function randomFrom(seed) {
     };
 }
 
+const CLOCK = { now: () => performance.now(), after: (ms, act) => setTimeout(act, ms), forget: (timer) => clearTimeout(timer) };
+
 // One direction: a queue that is emptied at a rate, then a delay.
-class Link {
-    constructor(seed) {
+export class Link {
+    constructor(seed, clock = CLOCK) {
+        this.clock = clock;
         this.random = randomFrom(seed);
         this.settings = { ...NONE };
         this.waiting = []; // {at, size, lost, jitter, send}
@@ -47,13 +50,13 @@ class Link {
     }
 
     set(settings) {
-        this.advance(performance.now());
+        this.advance(this.clock.now());
         Object.assign(this.settings, settings);
         this.wake();
     }
 
     push(size, send) {
-        const { settings, counts } = this, now = performance.now();
+        const { settings, counts } = this, now = this.clock.now();
         const [lost, jitter] = [this.random(), this.random()]; // always both: packet n has the nth pair
         this.advance(now);
         counts.packets++;
@@ -91,17 +94,17 @@ class Link {
     }
 
     wake() {
-        clearTimeout(this.timer);
-        const now = performance.now();
+        this.clock.forget(this.timer);
+        const now = this.clock.now();
         this.advance(now);
         const { settings, waiting: [next] } = this;
         const left = next ? Math.max(this.free, next.at) + next.size * 8000 / settings.rate : Infinity;
         const due = Math.min(left, this.flying[0]?.due ?? Infinity);
-        if (due < Infinity) this.timer = setTimeout(() => this.wake(), due - now);
+        if (due < Infinity) this.timer = this.clock.after(due - now, () => this.wake());
     }
 
     close() {
-        clearTimeout(this.timer);
+        this.clock.forget(this.timer);
         this.waiting.length = this.flying.length = 0;
     }
 }
