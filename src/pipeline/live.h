@@ -234,8 +234,8 @@ struct sc_live_sample {
 // Each encoded picture of a rung. As sc_live_view(): take() runs on a thread of the stream, must not block
 // and calls nothing of the stream but sc_live_want_key() and sc_live_set_bitrate(); sample NULL: the
 // stream has ended, the last call; who comes after the end is told at once. The first picture that is given
-// is a keyframe, which is asked for. Opening and closing wait for a take() under way. SC_EARG: there is no
-// such rung.
+// is a keyframe, which is asked for, and made at once where nobody else taps the rung. Opening and closing wait
+// for a take() under way. SC_EARG: there is no such rung.
 int sc_live_tap_open(sc_live *live, int rung, sc_live_tap **ptap,
                      void (*take)(void *arg, const struct sc_live_sample *sample), void *arg,
                      sc_err *err);

@@ -50,7 +50,8 @@ void sc_rung_add(sc_rung *rung, sc_live_tap **ptap,
     if (tap->next)
         tap->next->prev = tap;
     rung->first = tap;
-    rung->figures.taps++;
+    if (rung->figures.taps++ == 0)
+        atomic_store(&rung->alone, true);
     atomic_store(&rung->want_key, true);
     if (rung->over)
         take(arg, NULL);

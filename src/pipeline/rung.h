@@ -19,6 +19,7 @@ typedef struct sc_rung {
 
     // Atomic: wishes from anywhere, for the stage.
     atomic_bool want_key;
+    atomic_bool alone; // of the first tap, which need not wait: no other pays for its keyframe
     atomic_int_least64_t bitrate; // 0 = as the rung was asked for
 
     pthread_mutex_t lock;

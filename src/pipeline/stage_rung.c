@@ -281,8 +281,10 @@ static void take_packet(struct stage *s, const sc_shot *shot, sc_packet *packet)
 static int encode(struct stage *s, const sc_shot *shot, const AVFrame *av, sc_err *err)
 {
     sc_packet *packet = NULL;
-    bool wanted = atomic_exchange(&s->params.rung->want_key, false), got = false;
-    if (wanted && sc_clock_now() - s->key_ns >= KEY_PAUSE_NS)
+    sc_rung *rung = s->params.rung;
+    bool wanted = atomic_exchange(&rung->want_key, false), got = false;
+    bool alone = atomic_exchange(&rung->alone, false);
+    if (wanted && (alone || sc_clock_now() - s->key_ns >= KEY_PAUSE_NS))
         sc_encoder_want_key(s->encoder);
     int ret = sc_encoder_put(s->encoder, av, shot->frame->pts_ns, 0, err);
     while (ret >= 0 && (ret = sc_encoder_get(s->encoder, &packet, err)) >= 0) {
@@ -290,8 +292,10 @@ static int encode(struct stage *s, const sc_shot *shot, const AVFrame *av, sc_er
         take_packet(s, shot, packet);
         sc_packet_unref(&packet);
     }
+    if (alone && !got)
+        atomic_store(&rung->alone, true);
     if (wanted && !got)
-        atomic_store(&s->params.rung->want_key, true);
+        atomic_store(&rung->want_key, true);
     return ret == SC_EAGAIN ? SC_OK : ret;
 }
 

@@ -360,6 +360,38 @@ static void test_keys_are_half_a_second_apart(void **state)
     eye_close(&eye);
 }
 
+// A page that is loaded again costs nobody else a keyframe; where somebody else watches, it waits.
+static void test_who_is_alone_need_not_wait(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct eye eyes[3];
+    sc_live_tap *taps[3];
+    start(&rig, 1, &(struct sc_live_rung){0});
+    for (int i = 0; i < 3; i++)
+        eye_open(&eyes[i], AV_CODEC_ID_H264);
+    int64_t begin_ns = sc_clock_now();
+    for (int i = 0; i < 2; i++) {
+        sc_rung_add(rig.rungs[0], &taps[i], take, &eyes[i]);
+        send_some(&rig, 3);
+        settle(&rig, "rung-1");
+        assert_int_equal(eyes[i].samples, 3);
+        assert_true(eyes[i].first_key);
+        if (i == 0)
+            sc_live_tap_close(&taps[0]);
+    }
+    sc_rung_add(rig.rungs[0], &taps[2], take, &eyes[2]);
+    send_some(&rig, 3);
+    settle(&rig, "rung-1");
+    if (sc_clock_now() - begin_ns < 500 * MS) // not so on a machine that is held up
+        assert_int_equal(eyes[2].samples, 0);
+    finish(&rig);
+    for (int i = 1; i < 3; i++)
+        sc_live_tap_close(&taps[i]);
+    for (int i = 0; i < 3; i++)
+        eye_close(&eyes[i]);
+}
+
 // Bits a second over 3 s of pictures.
 static double rate_over(struct rig *rig, int count)
 {
@@ -619,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_joining),
         cmocka_unit_test(test_end_is_told_once),
         cmocka_unit_test(test_keys_are_half_a_second_apart),
+        cmocka_unit_test(test_who_is_alone_need_not_wait),
         cmocka_unit_test(test_bitrate_h264),
         cmocka_unit_test(test_bitrate_vp8),
         cmocka_unit_test(test_idle_forgets),
