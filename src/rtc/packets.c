@@ -35,8 +35,7 @@ static unsigned delay(int ms)
     return (unsigned)(steps < 0 ? 0 : steps > 0xfff ? 0xfff : steps);
 }
 
-// One-byte header extensions (RFC 8285). The transport-wide number is written by rtpsession later: what
-// matters here is that it has a place.
+// One-byte header extensions (RFC 8285). The transport-wide number comes first, and is written when the packet leaves.
 static void build_extension(struct sc_rtp_cutter *cutter)
 {
     const struct sc_rtp_params *p = &cutter->params;
@@ -68,6 +67,30 @@ void sc_rtp_cutter_init(struct sc_rtp_cutter *cutter, const struct sc_rtp_params
 size_t sc_rtp_overhead(const struct sc_rtp_cutter *cutter)
 {
     return RTP_HEADER + cutter->extension_size;
+}
+
+uint16_t sc_rtp_seq(const uint8_t *packet)
+{
+    return (uint16_t)(packet[2] << 8 | packet[3]);
+}
+
+void sc_rtp_number(const struct sc_rtp_cutter *cutter, uint8_t *packet, uint16_t number)
+{
+    if (usable(cutter->params.twcc_id))
+        put16(packet + RTP_HEADER + 5, number);
+}
+
+size_t sc_rtp_repeat(const struct sc_rtp_cutter *cutter, uint8_t *to, const uint8_t *packet,
+                     size_t size, struct sc_rtp_rtx *rtx)
+{
+    size_t head = sc_rtp_overhead(cutter);
+    memcpy(to, packet, head);
+    to[1] = (uint8_t)((packet[1] & 0x80) | rtx->payload);
+    put16(to + 2, rtx->seq++);
+    put32(to + 8, rtx->ssrc);
+    memcpy(to + head, packet + 2, 2); // the number that is missed goes before the payload
+    memcpy(to + head + SC_RTP_RTX_EXTRA, packet + head, size - head);
+    return size + SC_RTP_RTX_EXTRA;
 }
 
 // A packet in the making. It leaves when the next one begins, because the last one is marked.

@@ -39,6 +39,22 @@ size_t sc_rtp_overhead(const struct sc_rtp_cutter *cutter);
 // packet: borrowed, size bytes, as it goes to SRTP. The last one of a picture has the marker bit.
 typedef void sc_rtp_emit(void *arg, const uint8_t *packet, size_t size);
 
+// The sequence number of a packet.
+uint16_t sc_rtp_seq(const uint8_t *packet);
+// Writes the transport-wide number into a packet of this cutter, or a repetition of it; where there is a place for it.
+void sc_rtp_number(const struct sc_rtp_cutter *cutter, uint8_t *packet, uint16_t number);
+
+// A stream of repetitions (RFC 4588).
+struct sc_rtp_rtx {
+    int payload; // type; 0 = nothing is sent again
+    uint32_t ssrc;
+    uint16_t seq; // of the next packet
+};
+#define SC_RTP_RTX_EXTRA 2 // bytes that a repetition is longer by
+// Writes the repetition of a packet of this cutter. Returns its size.
+size_t sc_rtp_repeat(const struct sc_rtp_cutter *cutter, uint8_t *to, const uint8_t *packet,
+                     size_t size, struct sc_rtp_rtx *rtx);
+
 // Gives out the packets of one access unit (Annex B), VP8 frame or Opus packet. Access unit delimiters and
 // filler are left out, and so are units that cannot be (empty, or of a reserved first bit). Nothing usable in
 // it: nothing comes out. Returns how many packets.

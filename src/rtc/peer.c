@@ -32,6 +32,7 @@ void sc_rtc_peer_unref(sc_rtc_peer **ppeer)
     *ppeer = NULL;
     if (atomic_fetch_sub(&peer->refs, 1) != 1)
         return;
+    sc_srtp_close(&peer->srtp);
     pthread_cond_destroy(&peer->changed);
     pthread_mutex_destroy(&peer->lock);
     free(peer);
@@ -139,21 +140,8 @@ static void take_element(GstBin *bin, GstBin *sub, GstElement *element, gpointer
     const char *name = factory ? GST_OBJECT_NAME(factory) : "";
     if (!strcmp(name, "sctpenc") || !strcmp(name, "sctpdec"))
         g_object_set(element, "sctp-association-id", (guint)peer->association, NULL);
-    // It would hold packets until their time on the pipeline's clock: were the first picture a late one, all after it
-    // would be shown as late. Packets come here when they are to leave.
-    if (!strcmp(name, "clocksync"))
-        g_object_set(element, "sync", FALSE, NULL);
-    if (strcmp(name, "rtprtxsend") != 0)
-        return;
-    GstPad *pad = gst_element_get_static_pad(element, "src");
-    if (pad)
-        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, sc_rtc_peer_judge_repeat,
-                          peer, NULL);
-    gst_clear_object(&pad);
-    pthread_mutex_lock(&peer->lock);
-    if (!peer->rtx)
-        peer->rtx = gst_object_ref(element);
-    pthread_mutex_unlock(&peer->lock);
+    if (peer->role == SC_RTC_WATCH)
+        sc_rtc_peer_find_wire(peer, element, name);
 }
 
 static int build(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params, sc_err *err)
@@ -172,7 +160,7 @@ static int build(sc_rtc_peer *peer, const struct sc_rtc_peer_params *params, sc_
     gst_bin_add(GST_BIN(peer->pipeline), peer->webrtc);
     sc_rtc_peer_set_up_ice(peer);
     sc_rtc_peer_hear(peer);
-    int ret = params->role == SC_RTC_WATCH ? sc_rtc_peer_add_sources(peer, params, err)
+    int ret = params->role == SC_RTC_WATCH ? sc_rtc_peer_add_tracks(peer, params, err)
                                            : sc_rtc_peer_add_sinks(peer, err);
     if (ret < 0)
         return ret;
@@ -201,6 +189,7 @@ static sc_rtc_peer *new_peer(sc_rtc *rtc, const struct sc_rtc_peer_params *param
     peer->counts =
         (struct sc_rtc_peer_stats){.rtt_ms = -1, .loss = -1, .opened_ns = sc_clock_now()};
     peer->association = sc_rtc_take_association(rtc);
+    peer->sender = sc_rtc_take_sender(rtc);
     atomic_init(&peer->refs, 1);
     atomic_init(&peer->joined, false);
     atomic_init(&peer->heard_ns, 0);
@@ -242,13 +231,13 @@ void sc_rtc_peer_close(sc_rtc_peer **ppeer)
     sc_rtc_peer *peer = ppeer ? *ppeer : NULL;
     if (!peer)
         return;
-    *ppeer = NULL;
     pthread_mutex_lock(&peer->lock);
     peer->closed = true;
     pthread_cond_broadcast(&peer->changed);
     while (peer->inside > 0)
         pthread_cond_wait(&peer->changed, &peer->lock);
     pthread_mutex_unlock(&peer->lock);
+    *ppeer = NULL; // events that were on their way may have used it
     sc_rtc_retire(peer->rtc, peer);
 }
 
@@ -256,6 +245,9 @@ void sc_rtc_peer_close(sc_rtc_peer **ppeer)
 // taking down from one of the pipeline's own threads. Hence the order, and the thread we are on.
 void sc_rtc_peer_demolish(sc_rtc_peer *peer)
 {
+    sc_rtc_peer_drop_wire(peer);
+    sc_rtc_peer_release_queue(peer);
+    sc_rtc_peer_forget(peer);
     GstBus *bus = gst_element_get_bus(peer->pipeline);
     gst_bus_set_flushing(bus, TRUE);
     gst_object_unref(bus);
@@ -268,8 +260,6 @@ void sc_rtc_peer_demolish(sc_rtc_peer *peer)
     gst_element_set_state(peer->pipeline, GST_STATE_NULL);
     g_clear_object(&peer->transport);
     g_clear_object(&peer->transceiver);
-    gst_clear_object(&peer->rtx);
-    gst_clear_object(&peer->output);
     for (size_t i = 0; i < SC_COUNT(peer->inputs); i++)
         gst_clear_object(&peer->inputs[i]);
     gst_clear_object(&peer->pipeline);
@@ -321,16 +311,9 @@ void sc_rtc_peer_find_remote(sc_rtc_peer *peer)
 
 void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats)
 {
-    guint sent_again = 0;
     pthread_mutex_lock(&peer->lock);
     *stats = peer->counts;
     stats->state = peer->state;
-    GstElement *rtx = peer->rtx ? gst_object_ref(peer->rtx) : NULL;
     pthread_mutex_unlock(&peer->lock);
-    if (rtx) {
-        g_object_get(rtx, "num-rtx-packets", &sent_again, NULL);
-        gst_object_unref(rtx);
-    }
-    stats->retransmitted = sent_again;
     stats->heard_ns = atomic_load(&peer->heard_ns);
 }

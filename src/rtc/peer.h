@@ -1,6 +1,6 @@
-// One WebRTC connection: a GStreamer pipeline around webrtcbin.
+// One WebRTC connection: a GStreamer pipeline around webrtcbin, which negotiates; has ICE, DTLS and data channels.
 //
-//   sending:   pictures -> packets, each due at its time (rtc/packets.h) -> appsrc, which waits -> webrtcbin
+//   sending:   pictures -> packets (rtc/packets.h), each at its time (rtc/sender.h) -> SRTP -> webrtcbin's ICE
 //   receiving: webrtcbin -> depayloader, parser -> appsink
 //
 // sc_rtc_open() once; peers are opened, answered, fed and closed by any thread. What GStreamer 1.22 gets wrong is
@@ -9,7 +9,7 @@
 // no consent freshness, so a peer of which no RTCP came for `silence_ns` is reported as gone; pipelines are
 // taken down on a thread of their own, with a watchdog that leaves behind what hangs (counted, logged).
 //
-// Thread-safety: Safe, except that close comes last. Callbacks run on GStreamer's threads, must not block and
+// Thread-safety: Safe, except that close comes last. Callbacks run on threads of GStreamer's, must not block and
 // may call any function of the peer but close; none runs after close has returned.
 #pragma once
 
@@ -64,6 +64,8 @@ struct sc_rtc_events {
     // From a publisher: a whole access unit (Annex B, parameter sets in band) or VP8 frame, or an Opus packet.
     // Times are of the peer's RTP clock from its first packet on. The packet is the callee's.
     void (*on_packet)(void *arg, sc_packet *packet, enum sc_rtc_codec codec);
+    // A data channel is open: sc_rtc_peer_send_text() gets through.
+    void (*on_channel)(void *arg);
     // Text or bytes on the data channel.
     void (*on_message)(void *arg, const char *data, size_t size);
     void *arg;
@@ -83,7 +85,8 @@ struct sc_rtc_peer_params {
 // caller's, to free(). SC_EUNSUPPORTED (the peer and webrtcbin do not agree), SC_ETIMEOUT, SC_ENOMEM, SC_EINTERNAL.
 int sc_rtc_peer_open(sc_rtc *rtc, sc_rtc_peer **ppeer, char **answer,
                      const struct sc_rtc_peer_params *params, sc_err *err);
-// The peer ends at once; its pipeline is taken down elsewhere. NULL and &NULL allowed. Not from a callback.
+// The peer ends at once; its pipeline is taken down elsewhere. *ppeer stays until the last callback has returned.
+// NULL and &NULL allowed. Not from a callback.
 void sc_rtc_peer_close(sc_rtc_peer **ppeer);
 
 // A candidate of the other side: "candidate:...", of whatever medium, as all share one transport. Ignored where it
@@ -96,16 +99,16 @@ void sc_rtc_peer_add_candidate(sc_rtc_peer *peer, const char *candidate);
 int sc_rtc_peer_restart(sc_rtc_peer *peer, const char *ufrag, const char *pwd, char **fragment,
                         sc_err *err);
 
-// Sends one encoded picture, or an Opus packet (packet->media). Never blocks: where the peer's queue is full the picture is
-// dropped, and all up to the next keyframe. timestamp: RTP, 90 kHz (48 kHz); it grows from call to call.
+// Sends one encoded picture, or an Opus packet (packet->media). Never blocks: where the peer's queue is full the
+// picture is dropped, and all up to the next keyframe. timestamp: RTP, 90 kHz (48 kHz); it grows from call to call.
 // False: dropped.
-bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t timestamp);
+bool sc_rtc_peer_send(sc_rtc_peer *peer, sc_packet *packet, uint32_t timestamp);
 // On the data channel that the viewer opened (unordered and without retransmissions is best). False: there is
 // none, or it is not open, or more than 64 kB wait: nothing was sent.
 bool sc_rtc_peer_send_text(sc_rtc_peer *peer, const char *text, size_t size);
 void sc_rtc_peer_set_pace(sc_rtc_peer *peer, int64_t bitrate); // 0 = at once
 // What is sent, and what the link carries, bits a second: packets that the viewer misses are sent again within that
-// (rtc/repeat.h). estimate 0: whenever it asks.
+// (rtc/repeat.h). estimate 0: not known, within a share of the pace.
 void sc_rtc_peer_set_link(sc_rtc_peer *peer, int64_t rate, int64_t estimate);
 void sc_rtc_peer_want_key(sc_rtc_peer *peer); // asks a publisher for a keyframe (PLI)
 

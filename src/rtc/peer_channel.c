@@ -27,6 +27,14 @@ static void take_bytes(GstWebRTCDataChannel *channel, GBytes *bytes, gpointer pe
     take_message(peer, data ? data : "", data ? size : 0);
 }
 
+static void tell_of_channel(sc_rtc_peer *peer)
+{
+    if (!peer->events.on_channel || !sc_rtc_peer_enter(peer))
+        return;
+    peer->events.on_channel(peer->events.arg);
+    sc_rtc_peer_leave(peer);
+}
+
 // Takes the reference over.
 static void hold(sc_rtc_peer *peer, GstWebRTCDataChannel *channel)
 {
@@ -43,8 +51,10 @@ static void hold(sc_rtc_peer *peer, GstWebRTCDataChannel *channel)
     }
     bool closed = peer->closed;
     pthread_mutex_unlock(&peer->lock);
-    if (held)
+    if (held) {
+        tell_of_channel(peer);
         return;
+    }
     g_object_unref(channel);
     if (!closed) // each costs threads, and webrtcbin takes any number
         sc_rtc_peer_become(peer, SC_RTC_GONE, "it opened too many data channels");

@@ -1,6 +1,5 @@
 // ICE, by the agent that webrtcbin has from libnice: what it may use, candidates, and the restart, which webrtcbin
 // 1.22 cannot do. All media share one transport, hence one stream of the agent's with one component.
-#include <nice/agent.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,8 +9,7 @@
 
 #define COMPONENT NICE_COMPONENT_TYPE_RTP // RTCP shares it
 
-// The caller's; not kept by peers, because it must not outlive webrtcbin, on whose thread it runs. NULL: there is none.
-static NiceAgent *get_agent(const sc_rtc_peer *peer)
+NiceAgent *sc_rtc_peer_get_agent(const sc_rtc_peer *peer)
 {
     GObject *ice = NULL;
     NiceAgent *agent = NULL;
@@ -67,7 +65,7 @@ static void hear_agent(sc_rtc_peer *peer, NiceAgent *agent)
 // UPnP costs a fifth of a second a connection, TCP candidates a handful of descriptors; neither helps here.
 static void set_up_agent(sc_rtc_peer *peer)
 {
-    NiceAgent *agent = get_agent(peer);
+    NiceAgent *agent = sc_rtc_peer_get_agent(peer);
     if (!agent)
         return;
     g_object_set(agent, "upnp", FALSE, "ice-tcp", FALSE, NULL);
@@ -112,7 +110,7 @@ int sc_rtc_peer_find_stream(sc_rtc_peer *peer, sc_err *err)
 void sc_rtc_peer_add_candidate(sc_rtc_peer *peer, const char *text)
 {
     char line[256];
-    NiceAgent *agent = get_agent(peer);
+    NiceAgent *agent = sc_rtc_peer_get_agent(peer);
     NiceCandidate *candidate = NULL;
     if (agent && g_str_has_prefix(text, "candidate:") &&
         g_snprintf(line, sizeof(line), "a=%s", text) < (gint)sizeof(line))
@@ -186,7 +184,7 @@ int sc_rtc_peer_restart(sc_rtc_peer *peer, const char *ufrag, const char *pwd, c
                         sc_err *err)
 {
     *fragment = NULL;
-    NiceAgent *agent = get_agent(peer);
+    NiceAgent *agent = sc_rtc_peer_get_agent(peer);
     GSList *candidates =
         agent ? nice_agent_get_local_candidates(agent, peer->ice_stream, COMPONENT) : NULL;
     int ret = candidates ? note_restart(peer, ufrag, err)

@@ -36,7 +36,9 @@ static void add_extension(GstCaps *caps, int id, const char *uri)
     gst_caps_set_simple(caps, key, G_TYPE_STRING, uri, NULL);
 }
 
-GstCaps *sc_rtc_peer_make_caps(const struct sc_rtp_params *rtp)
+// SSRC (0 = none) and extensions have to be in the caps: webrtcbin's answer lacks what it has not seen there, and
+// browsers show black or send no feedback.
+static GstCaps *make_caps(const struct sc_rtp_params *rtp)
 {
     static const struct {
         const char *media, *name;
@@ -55,4 +57,13 @@ GstCaps *sc_rtc_peer_make_caps(const struct sc_rtp_params *rtp)
     add_extension(caps, rtp->twcc_id, TWCC_URI);
     add_extension(caps, rtp->playout_id, PLAYOUT_URI);
     return caps;
+}
+
+void sc_rtc_peer_add_transceiver(sc_rtc_peer *peer, const struct sc_rtp_params *rtp,
+                                 GstWebRTCRTPTransceiverDirection direction,
+                                 GstWebRTCRTPTransceiver **ptransceiver)
+{
+    GstCaps *caps = make_caps(rtp);
+    g_signal_emit_by_name(peer->webrtc, "add-transceiver", direction, caps, ptransceiver);
+    gst_caps_unref(caps);
 }

@@ -122,10 +122,8 @@ static bool is_offered(const sc_rtc_offer *offer, const char *pem)
            memcmp(hash, offer->fingerprint, hash_size) == 0;
 }
 
-static void take_transport_state(GObject *transport, GParamSpec *spec, gpointer arg)
+static void judge_transport(sc_rtc_peer *peer, GObject *transport)
 {
-    (void)spec;
-    sc_rtc_peer *peer = arg;
     GstWebRTCDTLSTransportState state = GST_WEBRTC_DTLS_TRANSPORT_STATE_NEW;
     g_object_get(transport, "state", &state, NULL);
     if (state == GST_WEBRTC_DTLS_TRANSPORT_STATE_FAILED)
@@ -138,10 +136,24 @@ static void take_transport_state(GObject *transport, GParamSpec *spec, gpointer 
     g_object_get(transport, "remote-certificate", &pem, NULL);
     bool offered = is_offered(&peer->offer, pem);
     g_free(pem);
-    if (offered)
-        sc_rtc_peer_become(peer, SC_RTC_CONNECTED, NULL);
-    else
+    sc_err err = {0};
+    if (!offered)
         sc_rtc_peer_become(peer, SC_RTC_GONE, "its certificate is not the one it offered");
+    else if (peer->role == SC_RTC_WATCH && sc_rtc_peer_take_keys(peer, &err) < 0)
+        sc_rtc_peer_become(peer, SC_RTC_GONE, err.text);
+    else
+        sc_rtc_peer_become(peer, SC_RTC_CONNECTED, NULL);
+}
+
+// A peer that is being taken down takes no keys: nobody would give them and the agent back.
+static void take_transport_state(GObject *transport, GParamSpec *spec, gpointer arg)
+{
+    (void)spec;
+    sc_rtc_peer *peer = arg;
+    if (!sc_rtc_peer_enter(peer))
+        return;
+    judge_transport(peer, transport);
+    sc_rtc_peer_leave(peer);
 }
 
 static void take_connection_state(GObject *webrtc, GParamSpec *spec, gpointer arg)
@@ -255,6 +267,30 @@ static void wait_for_candidates(sc_rtc_peer *peer, int64_t until_ns)
     pthread_mutex_unlock(&peer->lock);
 }
 
+// webrtcbin has drawn the SSRC of repetitions and the name that pictures and sound share: they are in the answer, as
+// "ssrc-group:FID 1234 5678" and "ssrc:1234 cname:user@host".
+static void read_answer(sc_rtc_peer *peer, const char *answer)
+{
+    char text[64];
+    const sc_rtc_offer *offer = &peer->offer;
+    const struct sc_rtc_media *media = &offer->media[offer->video];
+    const struct sc_rtc_format *format =
+        peer->codec == SC_RTC_H264 ? &media->h264 : &media->vp8;
+    uint32_t ssrc = peer->video.cutter.params.ssrc;
+    snprintf(text, sizeof(text), "a=ssrc-group:FID %u ", ssrc);
+    const char *group = strstr(answer, text);
+    if (group && format->rtx_payload > 0) {
+        peer->rtx.ssrc = (uint32_t)strtoul(group + strlen(text), NULL, 10);
+        peer->rtx.seq = (uint16_t)g_random_int_range(0, 0x8000);
+        peer->rtx.payload = format->rtx_payload;
+    }
+    snprintf(text, sizeof(text), "a=ssrc:%u cname:", ssrc);
+    const char *name = strstr(answer, text);
+    if (name)
+        snprintf(peer->cname, sizeof(peer->cname), "%.*s",
+                 (int)strcspn(name + strlen(text), "\r\n"), name + strlen(text));
+}
+
 static int get_answer(sc_rtc_peer *peer, char **answer, sc_err *err)
 {
     GstWebRTCSessionDescription *local = NULL;
@@ -264,13 +300,14 @@ static int get_answer(sc_rtc_peer *peer, char **answer, sc_err *err)
         gst_webrtc_session_description_free(local);
     if (text)
         *answer = sc_rtc_answer_mend(&peer->offer, peer->codec, text);
+    if (text && peer->role == SC_RTC_WATCH)
+        read_answer(peer, text);
     SC_TRACE(peer->rtc->log, "answered", SC_S("sdp", text));
     g_free(text);
     return *answer ? SC_OK : sc_fail(err, SC_EUNSUPPORTED, "GStreamer's answer makes no sense");
 }
 
-// Reports every second, not every five: they tell the viewer how sound and pictures belong together, and us the
-// round trip.
+// A publisher gets reports every second, not every five.
 static void hasten_reports(sc_rtc_peer *peer)
 {
     GObject *session = NULL;
@@ -294,7 +331,8 @@ int sc_rtc_peer_negotiate(sc_rtc_peer *peer, int64_t until_ns, char **answer, sc
         ret = watch_transport(peer, err);
     if (ret < 0)
         return ret;
-    hasten_reports(peer);
+    if (peer->role == SC_RTC_PUBLISH)
+        hasten_reports(peer);
     wait_for_candidates(peer, until_ns);
     return get_answer(peer, answer, err);
 }

@@ -187,15 +187,13 @@ static void take_pad(GstElement *webrtc, GstPad *pad, gpointer arg)
 
 // --- set up -------------------------------------------------------------------------------------
 
-static void add_transceiver(sc_rtc_peer *peer, const struct sc_rtc_media *media,
-                            enum sc_rtc_codec codec, GstWebRTCRTPTransceiver **ptransceiver)
+static void add_transceiver(sc_rtc_peer *peer, int media, enum sc_rtc_codec codec,
+                            GstWebRTCRTPTransceiver **ptransceiver)
 {
     struct sc_rtp_params rtp;
-    sc_rtc_peer_fill_rtp(&rtp, media, codec);
-    GstCaps *caps = sc_rtc_peer_make_caps(&rtp);
-    g_signal_emit_by_name(peer->webrtc, "add-transceiver",
-                          GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY, caps, ptransceiver);
-    gst_caps_unref(caps);
+    sc_rtc_peer_fill_rtp(&rtp, &peer->offer.media[media], codec);
+    sc_rtc_peer_add_transceiver(peer, &rtp, GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY,
+                                ptransceiver);
 }
 
 int sc_rtc_peer_add_sinks(sc_rtc_peer *peer, sc_err *err)
@@ -203,12 +201,12 @@ int sc_rtc_peer_add_sinks(sc_rtc_peer *peer, sc_err *err)
     const sc_rtc_offer *offer = &peer->offer;
     GstWebRTCRTPTransceiver *sound = NULL;
     g_signal_connect(peer->webrtc, "pad-added", G_CALLBACK(take_pad), peer);
-    add_transceiver(peer, &offer->media[offer->video], peer->codec, &peer->transceiver);
+    add_transceiver(peer, offer->video, peer->codec, &peer->transceiver);
     if (!peer->transceiver)
         return sc_fail(err, SC_EINTERNAL, "GStreamer takes no sink");
     g_object_set(peer->transceiver, "do-nack", TRUE, NULL);
     if (offer->audio >= 0)
-        add_transceiver(peer, &offer->media[offer->audio], SC_RTC_OPUS, &sound);
+        add_transceiver(peer, offer->audio, SC_RTC_OPUS, &sound);
     g_clear_object(&sound);
     return SC_OK;
 }

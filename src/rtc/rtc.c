@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "rtc/peer_internal.h"
 #include "rtc/plugins.h"
 
@@ -190,6 +191,15 @@ int sc_rtc_take_association(sc_rtc *rtc)
     return number;
 }
 
+sc_rtc_sender *sc_rtc_take_sender(sc_rtc *rtc)
+{
+    pthread_mutex_lock(&rtc->lock);
+    sc_rtc_sender *sender = rtc->senders[rtc->next_sender];
+    rtc->next_sender = (rtc->next_sender + 1) % rtc->sender_count;
+    pthread_mutex_unlock(&rtc->lock);
+    return sender;
+}
+
 // --- life ---------------------------------------------------------------------------------------
 
 static const char first_offer[] =
@@ -263,6 +273,25 @@ static sc_rtc *new_rtc(const struct sc_rtc_params *params)
     return rtc;
 }
 
+// One sends some hundred Mbit/s.
+static int open_senders(sc_rtc *rtc, sc_err *err)
+{
+    int ret = SC_OK, wanted = 1 + sc_cpu_count() / 4;
+    wanted = wanted < SC_RTC_SENDERS ? wanted : SC_RTC_SENDERS;
+    while (ret == SC_OK && rtc->sender_count < wanted) {
+        ret = sc_rtc_sender_open(&rtc->senders[rtc->sender_count], err);
+        rtc->sender_count += ret == SC_OK;
+    }
+    return ret;
+}
+
+// Nobody is left who would wake one: peers that hang in being taken down were closed.
+static void close_senders(sc_rtc *rtc)
+{
+    for (int i = 0; i < rtc->sender_count; i++)
+        sc_rtc_sender_close(&rtc->senders[i]);
+}
+
 int sc_rtc_open(sc_rtc **prtc, const struct sc_rtc_params *params, sc_err *err)
 {
     *prtc = NULL;
@@ -274,10 +303,14 @@ int sc_rtc_open(sc_rtc **prtc, const struct sc_rtc_params *params, sc_err *err)
     g_strlcpy(rtc->version, version, sizeof(rtc->version));
     g_free(version);
     sc_rtc_plugins_log(rtc->log);
-    if (pthread_create(&rtc->keeper, NULL, keep, rtc) != 0) {
+    ret = open_senders(rtc, err);
+    if (ret == SC_OK && pthread_create(&rtc->keeper, NULL, keep, rtc) != 0)
+        ret = sc_fail(err, SC_EINTERNAL, "no thread can be made");
+    if (ret < 0) {
+        close_senders(rtc);
         sc_rtc_plugins_unlog(rtc->log);
         unref_rtc(rtc);
-        return sc_fail(err, SC_EINTERNAL, "no thread can be made");
+        return ret;
     }
     begin_warming_up(rtc);
     *prtc = rtc;
@@ -300,6 +333,7 @@ void sc_rtc_close(sc_rtc **prtc)
     pthread_cond_broadcast(&rtc->changed);
     pthread_mutex_unlock(&rtc->lock);
     pthread_join(rtc->keeper, NULL);
+    close_senders(rtc);
     sc_rtc_plugins_unlog(rtc->log);
     unref_rtc(rtc);
 }

@@ -3,7 +3,6 @@
 #define GST_USE_UNSTABLE_API
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
-#include <gst/rtp/gstrtpbuffer.h>
 #include <gst/sdp/sdp.h>
 #include <gst/webrtc/webrtc.h>
 #include <nice/agent.h>
@@ -16,13 +15,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { MOST_PACKETS = 20000, MOST_UNITS = 2000, TWCC_ID = 3, PLAYOUT_ID = 5 };
+enum { MOST_PACKETS = 20000, MOST_UNITS = 2000 };
 
 struct client {
     struct client_params params;
     GstElement *pipeline, *webrtc, *video_source, *sound_source;
     GstWebRTCDataChannel *channel, *theirs;
     GstPad *input; // where video comes out
+    struct client_wire *wire;
     atomic_bool muted;
     atomic_int pairs;
     pthread_mutex_t lock;
@@ -38,39 +38,18 @@ struct client {
 
 // --- what comes ---------------------------------------------------------------------------------
 
-static void read_extension(GstRTPBuffer *rtp, int id, uint8_t *to, guint size, bool *has)
-{
-    gpointer data;
-    guint found;
-    *has = gst_rtp_buffer_get_extension_onebyte_header(rtp, (guint8)id, 0, &data, &found) &&
-           found == size;
-    if (*has)
-        memcpy(to, data, size);
-}
-
 static GstPadProbeReturn take_packet(GstPad *pad, GstPadProbeInfo *info, gpointer arg)
 {
     (void)pad;
     struct client *client = arg;
-    GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
-    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
-    if (!gst_rtp_buffer_map(buffer, GST_MAP_READ, &rtp))
+    struct client_packet packet;
+    if (!client_packet_read(&packet, GST_PAD_PROBE_INFO_BUFFER(info)))
         return GST_PAD_PROBE_OK;
     pthread_mutex_lock(&client->lock);
-    if (client->packet_count < MOST_PACKETS) {
-        struct client_packet *p = &client->packets[client->packet_count++];
-        p->timestamp = gst_rtp_buffer_get_timestamp(&rtp);
-        p->ssrc = gst_rtp_buffer_get_ssrc(&rtp);
-        p->seq = gst_rtp_buffer_get_seq(&rtp);
-        p->marker = gst_rtp_buffer_get_marker(&rtp);
-        p->size = gst_buffer_get_size(buffer);
-        p->at_ns = sc_clock_now();
-        read_extension(&rtp, TWCC_ID, p->twcc, 2, &p->has_twcc);
-        read_extension(&rtp, PLAYOUT_ID, p->playout, 3, &p->has_playout);
-        client->timestamp = p->timestamp;
-    }
+    if (client->packet_count < MOST_PACKETS)
+        client->packets[client->packet_count++] = packet;
+    client->timestamp = packet.timestamp;
     pthread_mutex_unlock(&client->lock);
-    gst_rtp_buffer_unmap(&rtp);
     return GST_PAD_PROBE_OK;
 }
 
@@ -157,25 +136,26 @@ static void take_channel(GstElement *webrtc, GstWebRTCDataChannel *channel, gpoi
 
 // --- set up -------------------------------------------------------------------------------------
 
+#define TWCC                                                                                   \
+    ",rtcp-fb-transport-cc=(boolean)true,extmap-3=(string)\"http://www.ietf.org/id/"           \
+    "draft-holmer-rmcat-transport-wide-cc-extensions-01\""
+
 static GstCaps *make_caps(const struct client *client, bool sound)
 {
     bool h264 = !client->params.name || !strcmp(client->params.name, "H264");
     char *text =
-        sound
-            ? g_strdup("application/x-rtp,media=audio,encoding-name=OPUS,payload=111,"
-                       "clock-rate=48000,encoding-params=(string)2")
-            : g_strdup_printf(
-                  "application/"
-                  "x-rtp,media=video,encoding-name=%s,payload=96,clock-rate=90000%s%s",
-                  h264 ? "H264" : client->params.name,
-                  h264 ? ",packetization-mode=(string)1,profile-level-id=(string)42e01f" : "",
-                  client->params.no_twcc
-                      ? ""
-                      : ",rtcp-fb-transport-cc=(boolean)true,extmap-3=(string)\"http://"
-                        "www.ietf."
-                        "org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\",extmap-5="
-                        "(string)\"http://www.webrtc.org/experiments/rtp-hdrext/"
-                        "playout-delay\"");
+        sound ? g_strconcat("application/x-rtp,media=audio,encoding-name=OPUS,payload=111,"
+                            "clock-rate=48000,encoding-params=(string)2",
+                            client->params.number_sound ? TWCC : "", NULL)
+              : g_strdup_printf(
+                    "application/"
+                    "x-rtp,media=video,encoding-name=%s,payload=96,clock-rate=90000%s%s",
+                    h264 ? "H264" : client->params.name,
+                    h264 ? ",packetization-mode=(string)1,profile-level-id=(string)42e01f" : "",
+                    client->params.no_twcc ? ""
+                                           : TWCC
+                        ",extmap-5=(string)\"http://www.webrtc.org/experiments/"
+                        "rtp-hdrext/playout-delay\"");
     GstCaps *caps = gst_caps_from_string(text);
     g_free(text);
     return caps;
@@ -260,6 +240,7 @@ struct client *client_open(const struct client_params *params)
                  "latency", 1000u, NULL);
     gst_bin_add(GST_BIN(client->pipeline), client->webrtc);
     set_up_ice(client);
+    client->wire = client_wire_open(client->webrtc);
     g_signal_connect(client->webrtc, "pad-added", G_CALLBACK(take_pad), client);
     g_signal_connect(client->webrtc, "on-data-channel", G_CALLBACK(take_channel), client);
     if (params->publish) {
@@ -308,6 +289,7 @@ void client_close(struct client **pclient)
     gst_clear_object(&client->video_source);
     gst_clear_object(&client->sound_source);
     gst_object_unref(client->pipeline);
+    client_wire_close(&client->wire);
     for (int i = 0; i < client->unit_count; i++)
         free(client->units[i].data);
     pthread_mutex_destroy(&client->lock);
@@ -414,6 +396,11 @@ bool client_connected(struct client *client)
     GstWebRTCPeerConnectionState state;
     g_object_get(client->webrtc, "connection-state", &state, NULL);
     return state == GST_WEBRTC_PEER_CONNECTION_STATE_CONNECTED;
+}
+
+struct client_wire *client_wire(struct client *client)
+{
+    return client->wire;
 }
 
 int client_packets(struct client *client, struct client_packet *packets, int most)

@@ -6,16 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One RTP packet as it came.
-struct client_packet {
-    uint32_t timestamp, ssrc;
-    uint16_t seq;
-    bool marker;
-    int64_t at_ns;
-    size_t size; // with its header
-    uint8_t twcc[2], playout[3];
-    bool has_twcc, has_playout;
-};
+#include "client_wire.h"
 
 // One access unit as the depayloader gives it (Annex B).
 struct client_unit {
@@ -29,6 +20,7 @@ struct client_params {
     const char *name; // "H264", "VP8"; NULL = "H264"
     bool sound, channel;
     bool no_twcc, nack;
+    bool number_sound; // it is numbered transport-wide, too
 };
 
 struct client;
@@ -48,7 +40,9 @@ int client_pairs(struct client *client);
 // Answer's candidates are in it; this adds one more.
 bool client_connected(struct client *client);
 
-// Copies of what has come so far; count is returned. The arrays are the caller's (units' data are not).
+struct client_wire *client_wire(struct client *client); // borrowed
+
+// Copies of what has come so far, sorted and repaired; count is returned. The arrays are the caller's (units' data are not).
 int client_packets(struct client *client, struct client_packet *packets, int most);
 int client_units(struct client *client, struct client_unit *units, int most);
 int client_messages(struct client *client);

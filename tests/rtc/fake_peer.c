@@ -29,7 +29,7 @@ void sc_rtc_peer_close(sc_rtc_peer **ppeer)
     fake_peers--;
 }
 
-bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t timestamp)
+bool sc_rtc_peer_send(sc_rtc_peer *peer, sc_packet *packet, uint32_t timestamp)
 {
     if (peer->full)
         return false;
@@ -42,7 +42,7 @@ bool sc_rtc_peer_send(sc_rtc_peer *peer, const sc_packet *packet, uint32_t times
 
 bool sc_rtc_peer_send_text(sc_rtc_peer *peer, const char *text, size_t size)
 {
-    sc_require(size < sizeof(peer->text));
+    sc_require(peer->open && size < sizeof(peer->text));
     memcpy(peer->text, text, size);
     peer->text[size] = '\0';
     peer->texts++;
@@ -68,6 +68,12 @@ void sc_rtc_peer_get_stats(sc_rtc_peer *peer, struct sc_rtc_peer_stats *stats)
 void fake_connect(sc_rtc_peer *peer)
 {
     peer->events.on_state(peer->events.arg, SC_RTC_CONNECTED, NULL);
+}
+
+void fake_open_channel(sc_rtc_peer *peer)
+{
+    peer->open = true;
+    peer->events.on_channel(peer->events.arg);
 }
 
 void fake_leave(sc_rtc_peer *peer, const char *reason)

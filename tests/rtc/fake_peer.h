@@ -15,6 +15,7 @@ struct sc_rtc_peer {
         uint32_t timestamp;
         int rung; // the packet's first byte
     } sent[FAKE_SENT];
+    bool open; // its data channel
     int texts;
     char text[2000]; // the last one
     int64_t pace, rate, estimate;
@@ -24,4 +25,5 @@ struct sc_rtc_peer {
 extern int fake_peers, fake_peer_ret;
 
 void fake_connect(sc_rtc_peer *peer);
+void fake_open_channel(sc_rtc_peer *peer);
 void fake_leave(sc_rtc_peer *peer, const char *reason);

@@ -1,5 +1,6 @@
 #include "rtc/packets.h"
 
+#include <gst/rtp/gstrtpbuffer.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,6 +277,122 @@ static void test_playout_delay_is_bounded(void **state)
     assert_int_equal(cutter.extension_size, 0);
 }
 
+// --- numbers and repetitions, as GStreamer reads them -------------------------------------------
+
+static void open_rtp(GstRTPBuffer *rtp, const uint8_t *packet, size_t size)
+{
+    *rtp = (GstRTPBuffer)GST_RTP_BUFFER_INIT;
+    GstBuffer *buffer = gst_buffer_new_memdup(packet, size);
+    assert_true(gst_rtp_buffer_map(buffer, GST_MAP_READ, rtp));
+}
+
+static void close_rtp(GstRTPBuffer *rtp)
+{
+    GstBuffer *buffer = rtp->buffer;
+    gst_rtp_buffer_unmap(rtp);
+    gst_buffer_unref(buffer);
+}
+
+// number < 0: there is none.
+static void check_extensions(GstRTPBuffer *rtp, const struct sc_rtp_params *params, int number)
+{
+    gpointer data;
+    guint size;
+    guint8 twcc = (guint8)(params->twcc_id ? params->twcc_id : 13),
+           playout = (guint8)(params->playout_id ? params->playout_id : 13);
+    bool has = gst_rtp_buffer_get_extension_onebyte_header(rtp, twcc, 0, &data, &size);
+    assert_int_equal(has, number >= 0);
+    if (has) {
+        assert_int_equal(size, 2);
+        assert_int_equal(get16(data), number);
+    }
+    has = gst_rtp_buffer_get_extension_onebyte_header(rtp, playout, 0, &data, &size);
+    assert_int_equal(has, params->playout_id != 0);
+    if (has) {
+        assert_int_equal(size, 3);
+        assert_memory_equal(data, "\0\x10\x28", 3);
+    }
+    assert_int_equal(gst_rtp_buffer_get_extension(rtp), number >= 0 || params->playout_id);
+}
+
+// Sent for the first time, and again.
+static void check_repetition(const struct sc_rtp_cutter *cutter, uint8_t *packet, size_t size,
+                             struct sc_rtp_rtx *rtx)
+{
+    const struct sc_rtp_params *params = &cutter->params;
+    uint16_t number = (uint16_t)(40000 + 7 * rtx->seq), seq = rtx->seq;
+    uint8_t *again = malloc(size + SC_RTP_RTX_EXTRA);
+    GstRTPBuffer first, second;
+    sc_rtp_number(cutter, packet, number);
+    assert_int_equal(sc_rtp_repeat(cutter, again, packet, size, rtx), size + SC_RTP_RTX_EXTRA);
+    sc_rtp_number(cutter, again, (uint16_t)(number + 1));
+    open_rtp(&first, packet, size);
+    open_rtp(&second, again, size + SC_RTP_RTX_EXTRA);
+    check_extensions(&first, params, params->twcc_id ? number : -1);
+    check_extensions(&second, params, params->twcc_id ? (uint16_t)(number + 1) : -1);
+    assert_int_equal(sc_rtp_seq(packet), gst_rtp_buffer_get_seq(&first));
+    assert_int_equal(gst_rtp_buffer_get_header_len(&first), sc_rtp_overhead(cutter));
+    assert_int_equal(gst_rtp_buffer_get_ssrc(&first), params->ssrc);
+    assert_int_equal(gst_rtp_buffer_get_payload_type(&first), params->payload);
+    assert_int_equal(gst_rtp_buffer_get_ssrc(&second), rtx->ssrc);
+    assert_int_equal(gst_rtp_buffer_get_payload_type(&second), rtx->payload);
+    assert_int_equal(gst_rtp_buffer_get_seq(&second), seq);
+    assert_int_equal(rtx->seq, (uint16_t)(seq + 1));
+    assert_int_equal(gst_rtp_buffer_get_marker(&second), gst_rtp_buffer_get_marker(&first));
+    assert_int_equal(gst_rtp_buffer_get_timestamp(&second),
+                     gst_rtp_buffer_get_timestamp(&first));
+    guint payload = gst_rtp_buffer_get_payload_len(&first);
+    const uint8_t *bytes = gst_rtp_buffer_get_payload(&second);
+    assert_int_equal(gst_rtp_buffer_get_payload_len(&second), payload + 2);
+    assert_int_equal(get16(bytes), gst_rtp_buffer_get_seq(&first));
+    assert_memory_equal(bytes + 2, gst_rtp_buffer_get_payload(&first), payload);
+    close_rtp(&first);
+    close_rtp(&second);
+    free(again);
+}
+
+static void test_numbers_and_repetitions(void **state)
+{
+    (void)state;
+    static const int ids[][2] = {{0, 0}, {3, 0}, {0, 5}, {3, 5}, {14, 1}};
+    static struct heap heap;
+    static struct unit unit;
+    add_nal(&unit, 0x67, 20);
+    add_nal(&unit, 0x65, 3000);
+    for (enum sc_rtc_codec codec = SC_RTC_H264; codec <= SC_RTC_OPUS; codec++)
+        for (size_t i = 0; i < SC_COUNT(ids); i++) {
+            struct sc_rtp_params params = h264;
+            struct sc_rtp_cutter cutter;
+            struct sc_rtp_rtx rtx = {.payload = 127, .ssrc = 0xfedcba98, .seq = 65534};
+            params.codec = codec;
+            params.twcc_id = ids[i][0];
+            params.playout_id = ids[i][1];
+            sc_rtp_cutter_init(&cutter, &params);
+            cutter.seq = 65535;
+            heap.count = 0;
+            int count = sc_rtp_cut(&cutter, unit.data, codec == SC_RTC_OPUS ? 160 : unit.size,
+                                   4000000001u, keep, &heap);
+            assert_true(codec == SC_RTC_OPUS ? count == 1 : count >= 3);
+            for (int k = 0; k < count; k++)
+                check_repetition(&cutter, heap.data[k], heap.size[k], &rtx);
+        }
+}
+
+// A full packet that is sent again is larger than one is otherwise: there must be room for it.
+static void test_the_largest_repetition(void **state)
+{
+    (void)state;
+    static struct heap heap;
+    static struct unit unit;
+    struct sc_rtp_cutter cutter;
+    struct sc_rtp_rtx rtx = {.payload = 97, .ssrc = 1};
+    sc_rtp_cutter_init(&cutter, &h264);
+    add_nal(&unit, 0x41, SC_RTP_PACKET_MAX - sc_rtp_overhead(&cutter));
+    assert_int_equal(sc_rtp_cut(&cutter, unit.data, unit.size, 1, keep, &heap), 1);
+    assert_int_equal(heap.size[0], SC_RTP_PACKET_MAX);
+    check_repetition(&cutter, heap.data[0], heap.size[0], &rtx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +403,11 @@ int main(void)
         cmocka_unit_test(test_vp8),
         cmocka_unit_test(test_opus),
         cmocka_unit_test(test_playout_delay_is_bounded),
+        cmocka_unit_test(test_numbers_and_repetitions),
+        cmocka_unit_test(test_the_largest_repetition),
     };
+    setenv("GST_REGISTRY_DISABLE", "yes", 1); // only its library is of use here
+    setenv("GST_PLUGIN_SYSTEM_PATH_1_0", "", 1);
+    gst_init(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,345 +1,15 @@
 #include "rtc/peer.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/test.h"
 #include "base/clock.h"
-#include "base/mem.h"
-#include "client.h"
-#include "media/encoder.h"
-
-enum { PICTURES = 24, STEP = 3003, MOST = 4000 };
-#define START 4294850000u // wraps within a second or two
-
-// --- pictures -----------------------------------------------------------------------------------
-
-struct fixture {
-    sc_rtc *rtc;
-    sc_log *log;
-    char why[sizeof((sc_err){0}.text)]; // not empty: nothing can be tested here
-    sc_packet *pictures[PICTURES];
-};
-
-static void paint(AVFrame *frame, int n)
-{
-    uint32_t random = (uint32_t)n * 7919 + 1;
-    for (int p = 0; p < 3; p++)
-        for (int y = 0; y < (p ? 120 : 240); y++)
-            for (int x = 0; x < (p ? 160 : 320); x++) {
-                random = random * 1664525 + 1013904223;
-                frame->data[p][y * frame->linesize[p] + x] =
-                    (uint8_t)((x + y + n * 2) / 2 + (random >> 31));
-            }
-}
-
-static void encode(struct fixture *f)
-{
-    sc_err err = {0};
-    AVFrame *frame = av_frame_alloc();
-    frame->width = 320;
-    frame->height = 240;
-    frame->format = AV_PIX_FMT_YUV420P;
-    assert_int_equal(av_frame_get_buffer(frame, 0), 0);
-    sc_encoder *encoder;
-    struct sc_encoder_params params = {.like = frame,
-                                       .bitrate = 2000000,
-                                       .profile = "baseline",
-                                       .threads = 1,
-                                       .in_band = true,
-                                       .live = true,
-                                       .gop = 8};
-    assert_int_equal(sc_encoder_open(&encoder, &params, &err), SC_OK);
-    for (int i = 0; i < PICTURES; i++) {
-        assert_int_equal(av_frame_make_writable(frame), 0);
-        paint(frame, i);
-        assert_int_equal(sc_encoder_put(encoder, frame, i * INT64_C(33366667), 33366667, &err),
-                         0);
-        assert_int_equal(sc_encoder_get(encoder, &f->pictures[i], &err), 0);
-    }
-    sc_encoder_close(&encoder);
-    av_frame_free(&frame);
-}
-
-static int open_all(void **state)
-{
-    struct fixture *f = sc_new(struct fixture);
-    sc_err err = {0};
-    f->log = sc_log_open(&(struct sc_log_params){.level = SC_LOG_WARN});
-    struct sc_rtc_params params = {.log = f->log, .silence_ns = 2 * SC_NS_PER_S};
-    if (sc_rtc_open(&f->rtc, &params, &err) < 0)
-        snprintf(f->why, sizeof(f->why), "%s", err.text);
-    else
-        encode(f);
-    *state = f;
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    struct fixture *f = *state;
-    for (int i = 0; i < PICTURES; i++)
-        sc_packet_unref(&f->pictures[i]);
-    sc_rtc_close(&f->rtc);
-    sc_log_close(&f->log);
-    free(f);
-    return 0;
-}
-
-// --- a connection -------------------------------------------------------------------------------
-
-struct link {
-    struct client *client;
-    sc_rtc_peer *peer;
-    char *answer;
-    char ufrag[300]; // of the offer
-    pthread_mutex_t lock;
-    uint32_t timestamp; // of the next picture
-    enum sc_rtc_state state;
-    int states; // told
-    char reason[200];
-    int keys_wanted, messages, feedbacks;
-    char message[200];
-    int arrival_count;
-    struct sc_rtc_arrival arrivals[MOST];
-    int packet_count;
-    sc_packet *packets[MOST];
-    int sounds;
-};
-
-static void on_state(void *arg, enum sc_rtc_state state, const char *reason)
-{
-    struct link *link = arg;
-    pthread_mutex_lock(&link->lock);
-    assert_true(state > link->state);
-    link->state = state;
-    link->states++;
-    snprintf(link->reason, sizeof(link->reason), "%s", reason);
-    pthread_mutex_unlock(&link->lock);
-}
-
-static void on_want_key(void *arg)
-{
-    struct link *link = arg;
-    pthread_mutex_lock(&link->lock);
-    link->keys_wanted++;
-    pthread_mutex_unlock(&link->lock);
-}
-
-static void on_feedback(void *arg, const struct sc_rtc_arrival *arrivals, int count)
-{
-    struct link *link = arg;
-    pthread_mutex_lock(&link->lock);
-    link->feedbacks++;
-    for (int i = 0; i < count && link->arrival_count < MOST; i++)
-        link->arrivals[link->arrival_count++] = arrivals[i];
-    pthread_mutex_unlock(&link->lock);
-}
-
-static void on_message(void *arg, const char *data, size_t size)
-{
-    struct link *link = arg;
-    pthread_mutex_lock(&link->lock);
-    link->messages++;
-    snprintf(link->message, sizeof(link->message), "%.*s", (int)size, data);
-    pthread_mutex_unlock(&link->lock);
-}
-
-static void on_packet(void *arg, sc_packet *packet, enum sc_rtc_codec codec)
-{
-    struct link *link = arg;
-    pthread_mutex_lock(&link->lock);
-    if (codec == SC_RTC_OPUS)
-        link->sounds++;
-    else if (link->packet_count < MOST) {
-        link->packets[link->packet_count++] = packet;
-        packet = NULL;
-    }
-    pthread_mutex_unlock(&link->lock);
-    sc_packet_unref(&packet);
-}
-
-static int read_int(struct link *link, const int *value)
-{
-    pthread_mutex_lock(&link->lock);
-    int now = *value;
-    pthread_mutex_unlock(&link->lock);
-    return now;
-}
-
-// Waits until the number is reached, ten seconds at most.
-static bool wait_for(struct link *link, const int *value, int wanted)
-{
-    for (int i = 0; i < 2000 && read_int(link, value) < wanted; i++)
-        sc_clock_sleep(5 * SC_NS_PER_MS);
-    return read_int(link, value) >= wanted;
-}
-
-static bool wait_for_state(struct link *link, enum sc_rtc_state state)
-{
-    return wait_for(link, (const int *)&link->state, (int)state);
-}
-
-static bool wait_for_client(struct client *client, int (*count)(struct client *), int wanted)
-{
-    for (int i = 0; i < 2000 && count(client) < wanted; i++)
-        sc_clock_sleep(5 * SC_NS_PER_MS);
-    return count(client) >= wanted;
-}
-
-static int count_units(struct client *client)
-{
-    static struct client_unit units[MOST];
-    return client_units(client, units, MOST);
-}
-
-struct link_params {
-    struct client_params client;
-    struct sc_rtc_peer_params peer;
-    enum sc_rtc_codec video; // SC_RTC_NONE = H.264
-    bool wrong_fingerprint, no_answer;
-};
-
-// The digits of the first fingerprint, one of them another.
-static void falsify(char *offer)
-{
-    char *at = strstr(offer, "a=fingerprint:sha-256 ");
-    assert_non_null(at);
-    do {
-        at += strlen("a=fingerprint:sha-256 ");
-        *at = *at == 'A' ? 'B' : 'A';
-    } while ((at = strstr(at, "a=fingerprint:sha-256 ")));
-}
-
-// Of "a=NAME:" in an offer, answer or fragment.
-static void read_value(const char *text, const char *name, char *value, size_t size)
-{
-    char prefix[40];
-    snprintf(prefix, sizeof(prefix), "a=%s:", name);
-    const char *at = strstr(text, prefix);
-    assert_non_null(at);
-    at += strlen(prefix);
-    snprintf(value, size, "%.*s", (int)strcspn(at, "\r"), at);
-}
-
-static void open_link(struct fixture *f, struct link *link, const struct link_params *params)
-{
-    sc_err err = {0};
-    memset(link, 0, sizeof(*link));
-    pthread_mutex_init(&link->lock, NULL);
-    link->timestamp = START;
-    link->client = client_open(&params->client);
-    char *text = client_offer(link->client);
-    assert_non_null(text);
-    read_value(text, "ice-ufrag", link->ufrag, sizeof(link->ufrag));
-    if (params->wrong_fingerprint)
-        falsify(text);
-    sc_rtc_offer *offer = NULL;
-    struct sc_rtc_peer_params peer = params->peer;
-    peer.role = params->client.publish ? SC_RTC_PUBLISH : SC_RTC_WATCH;
-    if (sc_rtc_offer_parse(&offer, text, strlen(text), peer.role, &err) < 0)
-        fail_msg("%s", err.text);
-    peer.offer = offer;
-    peer.video = params->video ? params->video : SC_RTC_H264;
-    peer.events =
-        (struct sc_rtc_events){on_state, on_want_key, on_feedback, on_packet, on_message, link};
-    if (sc_rtc_peer_open(f->rtc, &link->peer, &link->answer, &peer, &err) < 0)
-        fail_msg("%s", err.text);
-    if (!params->no_answer)
-        assert_true(client_answer(link->client, link->answer));
-    sc_rtc_offer_free(&offer);
-    g_free(text);
-}
-
-static void close_link(struct link *link)
-{
-    sc_rtc_peer_close(&link->peer);
-    client_close(&link->client);
-    for (int i = 0; i < link->packet_count; i++)
-        sc_packet_unref(&link->packets[i]);
-    free(link->answer);
-    pthread_mutex_destroy(&link->lock);
-}
-
-static struct fixture *begin(void **state)
-{
-    struct fixture *f = *state;
-    if (f->why[0]) {
-        print_message("%s\n", f->why);
-        skip();
-    }
-    return f;
-}
-
-// Pictures from the first on, the one after the other: timestamps from link->timestamp in steps of STEP.
-static void send_pictures(struct fixture *f, struct link *link, int count, int64_t every_ns)
-{
-    for (int i = 0; i < count; i++) {
-        assert_true(sc_rtc_peer_send(link->peer, f->pictures[i % PICTURES], link->timestamp));
-        link->timestamp += STEP;
-        sc_clock_sleep(every_ns);
-    }
-}
-
-// Timestamps go with the time that passes, or the client's jitter buffer makes its own of it.
-static void pass_time(struct link *link, int ms)
-{
-    int64_t since = sc_clock_now();
-    sc_clock_sleep(ms * SC_NS_PER_MS);
-    link->timestamp += (uint32_t)((sc_clock_now() - since) * 9 / 100000);
-}
-
-// What comes first may be lost: the other side's DTLS can be a moment later than ours. So the same keyframe is sent
-// until it is seen. How many units that were.
-static int lead_in(struct fixture *f, struct link *link)
-{
-    assert_true(wait_for_state(link, SC_RTC_CONNECTED));
-    for (int i = 0; i < 200 && count_units(link->client) == 0; i++) {
-        assert_true(sc_rtc_peer_send(link->peer, f->pictures[0], link->timestamp));
-        pass_time(link, 50);
-    }
-    for (int count = -1; count != count_units(link->client);) { // and what is still on its way
-        count = count_units(link->client);
-        pass_time(link, 400);
-    }
-    return count_units(link->client);
-}
+#include "peer_link.h"
 
 // --- watching -----------------------------------------------------------------------------------
-
-// Without start codes: they have three or four bytes, and none of it goes over the wire.
-static size_t strip(uint8_t *to, const uint8_t *data, size_t size)
-{
-    size_t out = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (i + 3 < size && !data[i] && !data[i + 1] && !data[i + 2] && data[i + 3] == 1)
-            i += 3;
-        else if (i + 2 < size && !data[i] && !data[i + 1] && data[i + 2] == 1)
-            i += 2;
-        else
-            to[out++] = data[i];
-    }
-    return out;
-}
-
-static void check_unit(const struct client_unit *unit, const sc_packet *picture)
-{
-    size_t most = unit->size + (size_t)picture->av->size;
-    uint8_t *came = sc_xcalloc(1, most), *sent = sc_xcalloc(1, most);
-    size_t came_size = strip(came, unit->data, unit->size);
-    if (came_size > 2 &&
-        came[0] == 9) // a delimiter, which the parser of what publishers send puts in
-        memmove(came, came + 2, came_size -= 2);
-    size_t sent_size = strip(sent, picture->av->data, (size_t)picture->av->size);
-    assert_int_equal(came_size, sent_size);
-    assert_memory_equal(came, sent, sent_size);
-    free(came);
-    free(sent);
-}
 
 static void test_pictures_arrive_whole_at_their_times(void **state)
 {
@@ -352,9 +22,9 @@ static void test_pictures_arrive_whole_at_their_times(void **state)
     assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
     assert_false(f->pictures[2]->key);
     assert_false(sc_rtc_peer_send(link.peer, f->pictures[2], START));
-    int before = lead_in(f, &link);
+    int before = lead_in(&link);
     uint32_t first = link.timestamp;
-    send_pictures(f, &link, PICTURES, 33 * SC_NS_PER_MS);
+    send_pictures(&link, PICTURES, 33 * SC_NS_PER_MS);
     assert_true(wait_for_client(link.client, count_units, before + PICTURES));
     int count = client_units(link.client, units, MOST);
     assert_int_equal(count, before + PICTURES);
@@ -384,8 +54,8 @@ static void test_header_extensions(void **state)
     assert_null(strstr(link.answer, "a=setup:active"));
     assert_non_null(strstr(link.answer, "profile-level-id="));
     assert_non_null(strstr(link.answer, "experiments/rtp-hdrext/playout-delay"));
-    lead_in(f, &link);
-    send_pictures(f, &link, 8, 5 * SC_NS_PER_MS);
+    lead_in(&link);
+    send_pictures(&link, 8, 5 * SC_NS_PER_MS);
     int count = client_packets(link.client, packets, MOST), last = -1;
     char wanted[32];
     snprintf(wanted, sizeof(wanted), "a=ssrc:%u ", packets[0].ssrc);
@@ -409,12 +79,12 @@ static void test_keyframes_messages_feedback(void **state)
     char text[100];
     open_link(f, &link, &params);
     assert_false(sc_rtc_peer_send_text(link.peer, "early", 5));
-    lead_in(f, &link);
-    send_pictures(f, &link, PICTURES, 33 * SC_NS_PER_MS);
+    lead_in(&link);
+    send_pictures(&link, PICTURES, 33 * SC_NS_PER_MS);
     client_want_key(link.client);
     assert_true(wait_for(&link, &link.keys_wanted, 1));
-    for (int i = 0; i < 400 && !sc_rtc_peer_send_text(link.peer, "{\"n\":1}xx", 7); i++)
-        sc_clock_sleep(5 * SC_NS_PER_MS);
+    assert_true(wait_for(&link, &link.channels, 1));
+    assert_int_equal(link.greetings, 1);
     assert_true(wait_for_client(link.client, client_messages, 1));
     client_message(link.client, text, sizeof(text));
     assert_string_equal(text, "{\"n\":1}");
@@ -463,10 +133,13 @@ static void test_wrong_certificate_is_refused(void **state)
 
 static void test_silence_is_noticed(void **state)
 {
-    struct fixture *f = begin(state);
+    struct fixture *f = begin(state), other = *f;
     static struct link link;
     struct link_params params = {0};
-    open_link(f, &link, &params);
+    struct sc_rtc_params rtc = {.log = f->log, .silence_ns = 2 * SC_NS_PER_S};
+    sc_err err = {0};
+    assert_int_equal(sc_rtc_open(&other.rtc, &rtc, &err), SC_OK);
+    open_link(&other, &link, &params);
     assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
     for (int i = 0; i < 150; i++) { // it is not silent while it watches
         sc_rtc_peer_send(link.peer, f->pictures[i % PICTURES], START + (uint32_t)i * STEP);
@@ -479,6 +152,7 @@ static void test_silence_is_noticed(void **state)
     assert_non_null(strstr(link.reason, "heard"));
     assert_in_range(sc_clock_now() - since, SC_NS_PER_S, 4 * SC_NS_PER_S);
     close_link(&link);
+    sc_rtc_close(&other.rtc);
 }
 
 static void test_a_picture_is_spread(void **state)
@@ -489,7 +163,7 @@ static void test_a_picture_is_spread(void **state)
     open_link(f, &link, &params);
     assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
     // At 3 Mbit/s the keyframe's 24 kB would take 64 ms: half the time to the next picture is 16 ms.
-    send_pictures(f, &link, 1, 100 * SC_NS_PER_MS);
+    send_pictures(&link, 1, 100 * SC_NS_PER_MS);
     assert_true(f->pictures[0]->av->size > 20000);
     assert_true(wait_for(&link, &link.arrival_count, 20));
     pthread_mutex_lock(&link.lock);
@@ -507,7 +181,7 @@ static void test_pictures_are_not_held(void **state)
     struct link_params params = {0};
     open_link(f, &link, &params);
     assert_true(wait_for_state(&link, SC_RTC_CONNECTED));
-    send_pictures(f, &link, 1, 0);
+    send_pictures(&link, 1, 0);
     assert_true(wait_for(&link, &link.arrival_count, 20));
     int before = read_int(&link, &link.arrival_count);
     int64_t begun = sc_clock_now();
@@ -567,10 +241,10 @@ static int restart(struct link *link)
     return client_pairs(link->client) - before;
 }
 
-static void assert_pictures_go_on(struct fixture *f, struct link *link)
+static void assert_pictures_go_on(struct link *link)
 {
     int before = count_units(link->client);
-    send_pictures(f, link, PICTURES, 33 * SC_NS_PER_MS);
+    send_pictures(link, PICTURES, 33 * SC_NS_PER_MS);
     assert_true(wait_for_client(link->client, count_units, before + PICTURES));
     assert_int_equal(read_int(link, (int *)&link->state), SC_RTC_CONNECTED);
     assert_int_equal(read_int(link, &link->states), 1); // DTLS was not begun again
@@ -582,10 +256,10 @@ static void test_ice_restarts_under_pictures(void **state)
     static struct link link;
     struct link_params params = {.client = {.channel = true}};
     open_link(f, &link, &params);
-    lead_in(f, &link);
+    lead_in(&link);
     for (int i = 0; i < 3; i++) {
         assert_true(restart(&link) > 0);
-        assert_pictures_go_on(f, &link);
+        assert_pictures_go_on(&link);
     }
     close_link(&link);
 }
@@ -598,7 +272,7 @@ static void test_a_restart_tells_new_credentials_and_old_candidates(void **state
     char before[300], after[300], line[300], *fragment = NULL;
     sc_err err = {0};
     open_link(f, &link, &params);
-    lead_in(f, &link);
+    lead_in(&link);
     read_value(link.answer, "ice-ufrag", before, sizeof(before));
     assert_int_equal(sc_rtc_peer_restart(link.peer, "another", "22222222222222222222222222",
                                          &fragment, &err),
@@ -626,18 +300,18 @@ static void test_a_restart_that_fails_leaves_the_old_way(void **state)
     static const char pwd[] = "22222222222222222222222222";
     sc_err err = {0};
     open_link(f, &link, &params);
-    lead_in(f, &link);
+    lead_in(&link);
     assert_int_equal(sc_rtc_peer_restart(link.peer, link.ufrag, pwd, &fragment, &err), SC_EARG);
     assert_null(fragment);
-    assert_pictures_go_on(f, &link);
+    assert_pictures_go_on(&link);
     // Credentials that nobody has, and an address where nobody is: ICE fails after some seconds.
     assert_int_equal(sc_rtc_peer_restart(link.peer, "nobody", pwd, &fragment, &err), SC_OK);
     free(fragment);
     sc_rtc_peer_add_candidate(link.peer, "candidate:1 1 UDP 1 127.0.0.1 9 typ host");
     for (int i = 0; i < 12; i++)
-        assert_pictures_go_on(f, &link);
+        assert_pictures_go_on(&link);
     assert_true(restart(&link) > 0);
-    assert_pictures_go_on(f, &link);
+    assert_pictures_go_on(&link);
     close_link(&link);
 }
 
@@ -753,6 +427,5 @@ int main(void)
         cmocka_unit_test(test_a_publisher_is_received),
         cmocka_unit_test(test_closing_at_any_moment),
     };
-    av_log_set_level(AV_LOG_ERROR);
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return run_with_links(tests);
 }
