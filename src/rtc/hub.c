@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "vision/report.h"
 
 #define RTP_RATE      90000
 #define SOUND_RATE    48000
@@ -35,42 +34,6 @@ static int64_t stamp(sc_rtc_hub *hub, int64_t pts_ns)
     return hub->base + ticks;
 }
 
-static void add_detections(sc_str *text, const struct sc_live_sample *sample)
-{
-    const struct sc_live_model *model = sample->model;
-    const sc_detections *found = sample->found;
-    bool first = true;
-    sc_str_add(text, ",\"detections\":[");
-    for (int i = 0; found && i < found->count; i++) {
-        const struct sc_detection *item = &found->items[i];
-        if (item->score < sample->threshold && !item->track)
-            continue;
-        if (!first)
-            sc_str_addc(text, ',');
-        sc_report_add_detection(text, item, model->labels, model->classes);
-        first = false;
-    }
-    sc_str_addc(text, ']');
-}
-
-static void describe(sc_str *text, const struct sc_live_sample *sample, uint32_t timestamp)
-{
-    double age = (double)(sample->ready_ns - sample->arrival_ns) / 1e6;
-    sc_str_clear(text);
-    sc_str_addf(text, "{\"rtp\":%u,\"n\":%lld,\"t\":%.6g,\"age_ms\":%.1f", timestamp,
-                (long long)sample->n, (double)sample->pts_ns / 1e9, age);
-    if (sample->model && sample->model->batcher) {
-        sc_str_addf(text, ",\"width\":%d,\"height\":%d,\"detected\":%s", sample->source_width,
-                    sample->source_height, sample->detected ? "true" : "false");
-        if (sample->wide_width)
-            sc_str_addf(text, ",\"crop\":[%.1f,%.1f,%.1f,%.1f],\"crop_of\":[%d,%d]",
-                        (double)sample->crop.x, (double)sample->crop.y, (double)sample->crop.w,
-                        (double)sample->crop.h, sample->wide_width, sample->wide_height);
-        add_detections(text, sample);
-    }
-    sc_str_addc(text, '}');
-}
-
 // The viewer changes to this rung with this picture.
 static void change(sc_rtc_viewer *viewer, int rung)
 {
@@ -88,18 +51,30 @@ static bool held(const sc_rtc_viewer *viewer)
     return viewer->ladder.hold && viewer->wanted != viewer->rung;
 }
 
-static void send(sc_rtc_viewer *viewer, const struct sc_live_sample *sample, uint32_t timestamp,
-                 const sc_str *text)
+static void send(sc_rtc_viewer *viewer, const struct sc_live_sample *sample, uint32_t timestamp)
 {
     bool later = (int32_t)(timestamp - viewer->timestamp) > 0 || !viewer->begun;
     if (!later) // of another rung, and sent already
         return;
-    viewer->begun = true;
+    sc_hub_begin(viewer, timestamp);
     viewer->timestamp = timestamp;
-    if (sc_rtc_peer_send(viewer->peer, sample->packet, timestamp))
-        sc_rtc_peer_send_text(viewer->peer, text->s, text->len);
-    else
+    if (sc_rtc_peer_send(viewer->peer, sample->packet, timestamp)) {
+        sc_hub_tell(viewer);
+    } else {
+        viewer->told_until = timestamp;
         viewer->hub->rungs[viewer->rung].want_key = true; // it drops up to the next one
+    }
+}
+
+// Changes to the rung that it wants, if that can be shown from this picture on.
+static void try_to_change(sc_rtc_viewer *viewer, struct sc_hub_rung *rung,
+                          const sc_packet *packet)
+{
+    bool first = viewer->rung < 0;
+    if (packet->key || (first && !viewer->asked && sc_hub_catch_up(rung, viewer)))
+        change(viewer, (int)(rung - rung->hub->rungs));
+    else if (first && !viewer->asked)
+        rung->want_key = viewer->asked = true;
 }
 
 static void take(void *arg, const struct sc_live_sample *sample)
@@ -110,18 +85,20 @@ static void take(void *arg, const struct sc_live_sample *sample)
     pthread_mutex_lock(&hub->lock);
     if (!sample) {
         rung->over = true;
+        sc_hub_forget(rung);
     } else {
         uint32_t timestamp = (uint32_t)stamp(hub, sample->pts_ns);
-        describe(&hub->text, sample, timestamp);
+        sc_hub_describe(rung, sample, timestamp);
         rung->width = sample->width;
         rung->height = sample->height;
+        sc_hub_keep(rung, sample->packet, timestamp);
         for (sc_rtc_viewer *v = hub->first; v; v = v->next) {
             if (!v->connected)
                 continue;
-            if (v->wanted == number && v->rung != number && sample->packet->key)
-                change(v, number);
+            if (v->wanted == number && v->rung != number)
+                try_to_change(v, rung, sample->packet);
             if (v->rung == number && !held(v))
-                send(v, sample, timestamp, &hub->text);
+                send(v, sample, timestamp);
         }
     }
     bool wake = !sample || rung->want_key;
@@ -160,7 +137,9 @@ static void on_state(void *arg, enum sc_rtc_state state, const char *reason)
     pthread_mutex_lock(&hub->lock);
     viewer->connected = state == SC_RTC_CONNECTED;
     if (state == SC_RTC_CONNECTED) {
-        hub->rungs[viewer->wanted].want_key = true;
+        struct sc_hub_rung *rung = &hub->rungs[viewer->wanted];
+        viewer->asked = !sc_hub_is_young(rung);
+        rung->want_key |= viewer->asked;
     } else if (state == SC_RTC_GONE && !viewer->gone) {
         viewer->gone = true;
         snprintf(viewer->reason, sizeof(viewer->reason), "%s", reason ? reason : "");
@@ -177,6 +156,17 @@ static void on_want_key(void *arg)
     hub->rungs[viewer->rung >= 0 ? viewer->rung : viewer->wanted].want_key = true;
     pthread_mutex_unlock(&hub->lock);
     hub->params.wake(hub->params.arg);
+}
+
+// There may have been pictures before.
+static void on_channel(void *arg)
+{
+    sc_rtc_viewer *viewer = arg;
+    pthread_mutex_lock(&viewer->hub->lock);
+    viewer->listening = true;
+    if (viewer->listed && viewer->rung >= 0)
+        sc_hub_tell(viewer);
+    pthread_mutex_unlock(&viewer->hub->lock);
 }
 
 // The viewer's next rung, by number in its ladder. Under lock.
@@ -320,6 +310,7 @@ static int open_peer(sc_rtc_viewer *viewer, const sc_rtc_offer *offer, enum sc_r
         .events = {.on_state = on_state,
                    .on_want_key = on_want_key,
                    .on_feedback = on_feedback,
+                   .on_channel = on_channel,
                    .arg = viewer}};
     return sc_rtc_peer_open(viewer->hub->params.rtc, &viewer->peer, answer, &params, err);
 }
@@ -424,6 +415,8 @@ static void close_tap(struct sc_hub_rung *rung)
     pthread_mutex_lock(&hub->lock);
     bool over = rung->over;
     rung->over = false;
+    sc_hub_forget(rung);
+    rung->messages_made = 0; // after hours their times could pass for later ones
     for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         tapped |= hub->rungs[i].tap != NULL;
     if (over)
@@ -566,7 +559,10 @@ void sc_rtc_hub_close(sc_rtc_hub **phub)
     for (size_t i = 0; i < SC_COUNT(hub->rungs); i++)
         if (hub->rungs[i].tap)
             hub->source.untap(hub->source.arg, hub->rungs[i].tap);
+    for (size_t i = 0; i < SC_COUNT(hub->rungs); i++) {
+        sc_hub_forget(&hub->rungs[i]);
+        sc_hub_release_messages(&hub->rungs[i]);
+    }
     pthread_mutex_destroy(&hub->lock);
-    sc_str_release(&hub->text);
     free(hub);
 }

@@ -5,10 +5,12 @@
 //
 // A viewer is put on a rung, follows its ladder (rtc/ladder.h), and changes at a keyframe of the new rung, with RTP
 // time going on. Keyframes are wished for when somebody joins, changes, or lost too much; the stream makes one of
-// wishes within half a second. The rate of a rung is moved within its bounds by the best of its viewers.
+// wishes within half a second. Who joins within that time gets what came since the last one at once, and causes
+// none. The rate of a rung is moved within its bounds by the best of its viewers.
 // Who is gone is reported once, and is removed by whoever owns it.
 //
-// Detections go to each viewer's data channel as JSON, one message a picture:
+// Detections go to each viewer's data channel as JSON, one message a picture; those of pictures that were sent
+// before the channel was open follow when it is, the last 64 or 32 kB of them:
 //   {"rtp":123456,"n":42,"t":1.4,"age_ms":12.5,"width":1280,"height":720,"detected":true,"detections":[{..}, ..]}
 // With a camera there is "crop":[x,y,w,h],"crop_of":[width,height] too: what it shows, in pixels of the source's
 // picture as displayed, and that one's size. Boxes are in pixels of what is shown.

@@ -8,8 +8,8 @@
 //   up     for up_ns nothing queued, not too much was lost (retransmissions repair it), and no burst was slowed
 //          down to less than the next rung's rate; then that rung is tried. A trial that fails within 10 s is
 //          taken back, and the next one waits twice as long, a minute at most, until a trial has held for a minute
-//   floor  on the lowest rung, where even that is too much: every second picture cannot be left out (all refer to the
-//          one before), so pictures are dropped up to the next keyframe by the peer's queue, and that is told as `starved`
+//   floor  on the lowest rung, where even that is too much: every second picture cannot be left out (all refer to
+//          the one before), so the peer's queue drops pictures up to the next keyframe, and that is told as `starved`
 //
 // Thread-safety: Unsafe. No clock of its own.
 #pragma once
@@ -33,8 +33,8 @@ struct sc_rtc_ladder {
     int64_t rates[SC_RTC_RUNGS];
     int rung; // now, 0 = the highest
     bool starved;
-    // Until the keyframe of the new rung comes, nothing is to be sent: what queues on the link gets to drain, so that the
-    // keyframe is not lost. The picture stands still for less than it would otherwise.
+    // Until the keyframe of the new rung comes, nothing is to be sent: what queues on the link gets to drain, so that
+    // the keyframe is not lost. The picture stands still for less than it would otherwise.
     bool hold;
     int64_t changed_ns; // when it got to this rung
     int64_t settled_ns; // until then, what is measured is of the rung before
@@ -50,7 +50,8 @@ struct sc_rtc_ladder {
 // Begins at rung `start`.
 void sc_rtc_ladder_init(struct sc_rtc_ladder *ladder, const struct sc_rtc_ladder_params *params,
                         int start, int64_t now_ns);
-// To be called with every feedback or at least five times a second. Returns the rung that is to be sent from the next keyframe on.
+// To be called with every feedback or at least five times a second. Returns the rung that is to be sent from the
+// next keyframe on.
 int sc_rtc_ladder_step(struct sc_rtc_ladder *ladder, const struct sc_rtc_estimate_info *info,
                        int64_t now_ns);
 

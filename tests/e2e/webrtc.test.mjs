@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { launch, openTab } from './browser.mjs';
@@ -68,6 +68,7 @@ describe('watching', { skip: SKIP }, () => {
         tab = await openPage();
         await make({ id: 'match', input: 'testsrc:size=640x360,rate=25', realtime: true });
     });
+    afterEach(() => page('leaveAll')); // where a test failed
     after(async () => {
         await tab.close(EXPECTED);
         await server.stop();
@@ -80,7 +81,7 @@ describe('watching', { skip: SKIP }, () => {
         assert.deepEqual([joined.width, joined.height], [640, 360]);
         await until(async () => (await page('seen', 'a')).frames >= 50);
         const seen = await page('seen', 'a');
-        assert.ok(seen.matched >= seen.frames - 8, JSON.stringify(seen)); // those before the channel was open
+        assert.equal(seen.untold, 0, JSON.stringify(seen)); // not those either that came before the channel was open
         assert.equal((await page('stats', 'a')).codec, 'video/H264');
         assert.equal(typeof seen.last.n, 'number');
         const list = await viewers('match');
@@ -149,7 +150,8 @@ describe('watching', { skip: SKIP }, () => {
         const before = (await page('stats', 'r')).decoded;
         await until(async () => (await page('stats', 'r')).decoded > before + 25);
         assert.equal((await page('patch', 'r', etag, ['a=mid:0'])).status, 204);
-        assert.deepEqual(await page('way', 'r'), way);
+        const { local, remote, dtls } = await page('way', 'r'); // but not the state of the pair's checks: they go on
+        assert.deepEqual([local, remote, dtls], [way.local, way.remote, way.dtls]);
         assert.equal((await page('restart', 'r')).status, 200);
         await page('leave', 'r');
     });
@@ -235,10 +237,15 @@ describe('stored videos', { skip: SKIP }, () => {
         const { id, whep_url: url } = await (await post('/api/webrtc/start', { video_id: 'beep' })).json();
         const joined = await page('join', 'b', server.url + url, { sound: true });
         assert.ok(joined.playing, JSON.stringify(joined));
-        const { flashes, beeps } = await page('flashesAndBeeps', 'b', 6);
-        const offsets = flashes.map((flash) => Math.min(...beeps.map((beep) => Math.abs(beep - flash)))).sort((a, b) => a - b);
-        assert.ok(offsets.length >= 3 && beeps.length >= 3, JSON.stringify({ flashes, beeps, stats: await page('stats', 'b') }));
-        assert.ok(offsets[offsets.length >> 1] < 150, JSON.stringify({ flashes, beeps })); // a busy machine's browser
+        const tries = []; // a browser without a core of its own plays sound late for a while
+        for (let late = Infinity; late > 150; ) {
+            assert.ok(tries.length < 4, JSON.stringify(tries));
+            const { flashes, beeps } = await page('flashesAndBeeps', 'b', 6);
+            const offsets = flashes.map((flash) => Math.min(...beeps.map((beep) => Math.abs(beep - flash)))).sort((a, b) => a - b);
+            assert.ok(offsets.length >= 3 && beeps.length >= 3, JSON.stringify({ flashes, beeps, stats: await page('stats', 'b') }));
+            late = offsets[offsets.length >> 1];
+            tries.push({ flashes, beeps });
+        }
         await page('leave', 'b');
     });
 

@@ -55,12 +55,13 @@
             state: pc.connectionState };
     };
 
-    // What was seen so far: how many pictures, how many of them have a message, the longest pause.
+    // What was seen so far: how many pictures, how many of them never had a message, the longest pause.
     window.seen = (name) => {
         const { frames, messages, pc, states, video } = own(name);
         const gaps = frames.slice(1).map((frame, i) => frame.at - frames[i].at);
-        const matched = frames.filter((frame) => messages.has(frame.rtp)).length;
-        return { frames: frames.length, matched, messages: messages.size, longest: Math.max(0, ...gaps), state: pc.connectionState, states,
+        const settled = performance.now() - 500; // by then a message came or was lost
+        const untold = frames.filter((frame) => frame.at < settled && !messages.has(frame.rtp)).length;
+        return { frames: frames.length, untold, messages: messages.size, longest: Math.max(0, ...gaps), state: pc.connectionState, states,
             width: video?.videoWidth, last: [...messages.values()].at(-1), ended: video?.srcObject.getTracks().every((t) => t.readyState === 'ended') };
     };
 
@@ -155,6 +156,8 @@
         viewer.pc.close();
         return status;
     };
+
+    window.leaveAll = () => Promise.all([...gone.keys()].map((name) => window.leave(name).catch(() => {})));
 
     // A camera made of a canvas: a clock that runs.
     window.publish = async (name, url, { codec, width = 320, height = 180 } = {}) => {

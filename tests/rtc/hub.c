@@ -185,12 +185,20 @@ static int join(struct rig *rig, bool h264, bool vp8, sc_rtc_viewer **pviewer)
     return ret;
 }
 
-static sc_rtc_peer *join_well(struct rig *rig, sc_rtc_viewer **pviewer)
+// Connected, but for its data channel.
+static sc_rtc_peer *join_without_channel(struct rig *rig, sc_rtc_viewer **pviewer)
 {
     assert_int_equal(join(rig, true, true, pviewer), 0);
     sc_rtc_hub_step(rig->hub);
     sc_rtc_peer *peer = sc_rtc_viewer_peer(*pviewer);
     fake_connect(peer);
+    return peer;
+}
+
+static sc_rtc_peer *join_well(struct rig *rig, sc_rtc_viewer **pviewer)
+{
+    sc_rtc_peer *peer = join_without_channel(rig, pviewer);
+    fake_open_channel(peer);
     sc_rtc_hub_step(rig->hub);
     return peer;
 }
@@ -216,9 +224,6 @@ static void test_begins_with_a_keyframe(void **state)
     assert_false(rig.tapped[LOW]);
     sc_rtc_peer *peer = sc_rtc_viewer_peer(viewer);
     assert_int_equal(peer->codec, SC_RTC_H264);
-    shoot(&rig, true, NULL);
-    assert_int_equal(peer->count, 0); // not before it is connected
-    rig.want_key[HIGH] = false;
     fake_connect(peer);
     sc_rtc_hub_step(rig.hub);
     assert_true(rig.want_key[HIGH]);
@@ -232,6 +237,63 @@ static void test_begins_with_a_keyframe(void **state)
     sc_rtc_hub_remove(&viewer);
     sc_rtc_hub_step(rig.hub);
     assert_false(rig.tapped[HIGH]); // nobody is left
+    close_rig(&rig);
+}
+
+// What came since a keyframe of a moment ago is enough to begin with.
+static void test_a_young_keyframe_serves_who_joins(void **state)
+{
+    (void)state;
+    struct rig rig;
+    sc_rtc_viewer *viewers[3];
+    open_rig(&rig, 0);
+    assert_int_equal(join(&rig, true, true, &viewers[0]), 0);
+    sc_rtc_hub_step(rig.hub);
+    sc_rtc_peer *peer = sc_rtc_viewer_peer(viewers[0]);
+    for (int i = 0; i < 4; i++)
+        shoot(&rig, i == 1, NULL);
+    assert_int_equal(peer->count, 0); // not before it is connected
+    rig.want_key[HIGH] = false;
+    fake_connect(peer);
+    fake_open_channel(peer);
+    sc_rtc_hub_step(rig.hub);
+    shoot(&rig, false, NULL);
+    assert_false(rig.want_key[HIGH]);
+    assert_int_equal(peer->count, 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(peer->sent[i].key, i == 0);
+    assert_int_equal(peer->texts, 4);
+    shoot(&rig, false, NULL);
+    assert_int_equal(peer->count, 5);
+    assert_times_grow(peer);
+
+    // One whose queue does not take it waits for the next keyframe, and is not sent the same twice.
+    assert_int_equal(join(&rig, true, true, &viewers[1]), 0);
+    sc_rtc_peer *full = sc_rtc_viewer_peer(viewers[1]);
+    fake_connect(full);
+    full->full = true;
+    shoot(&rig, false, NULL);
+    full->full = false;
+    shoot(&rig, false, NULL);
+    sc_rtc_hub_step(rig.hub);
+    assert_true(rig.want_key[HIGH]);
+    assert_int_equal(full->count, 0);
+    shoot(&rig, true, NULL);
+    assert_int_equal(full->count, 1);
+
+    // Half a second later it would be too much.
+    sc_clock_sleep(510 * SC_NS_PER_MS);
+    rig.want_key[HIGH] = false;
+    assert_int_equal(join(&rig, true, true, &viewers[2]), 0);
+    sc_rtc_peer *late = sc_rtc_viewer_peer(viewers[2]);
+    fake_connect(late);
+    shoot(&rig, false, NULL);
+    sc_rtc_hub_step(rig.hub);
+    assert_true(rig.want_key[HIGH]);
+    assert_int_equal(late->count, 0);
+    for (int i = 0; i < 3; i++)
+        sc_rtc_hub_remove(&viewers[i]);
+    sc_rtc_hub_step(rig.hub);
     close_rig(&rig);
 }
 
@@ -275,6 +337,73 @@ static void test_tells_detections_by_timestamp(void **state)
     close_rig(&rig);
 }
 
+static uint32_t told(const sc_rtc_peer *peer)
+{
+    json_t *json = json_loads(peer->text, 0, NULL);
+    assert_non_null(json);
+    uint32_t timestamp = (uint32_t)json_integer_value(json_object_get(json, "rtp"));
+    json_decref(json);
+    return timestamp;
+}
+
+// A data channel opens later than pictures come: nothing was lost by then.
+static void test_tells_of_pictures_before_the_channel(void **state)
+{
+    (void)state;
+    struct rig rig;
+    sc_rtc_viewer *viewer;
+    open_rig(&rig, 0);
+    sc_rtc_peer *peer = join_without_channel(&rig, &viewer);
+    for (int i = 0; i < 6; i++)
+        shoot(&rig, i == 2, NULL);
+    assert_int_equal(peer->count, 4);
+    fake_open_channel(peer);
+    assert_int_equal(peer->texts, 4); // and not of the two before
+    assert_int_equal(told(peer), peer->sent[3].timestamp);
+    fake_open_channel(peer); // another one
+    assert_int_equal(peer->texts, 4);
+    shoot(&rig, false, NULL);
+    assert_int_equal(peer->texts, 5);
+    assert_int_equal(told(peer), peer->sent[4].timestamp);
+    peer->full = true;
+    shoot(&rig, false, NULL);
+    peer->full = false;
+    shoot(&rig, true, NULL);
+    assert_int_equal(peer->texts, 6); // of what it gets only
+    sc_rtc_hub_remove(&viewer);
+    close_rig(&rig);
+}
+
+// So much of it as a channel takes at once, the last of it.
+static void test_tells_the_last_of_too_much(void **state)
+{
+    (void)state;
+    struct rig rig;
+    sc_rtc_viewer *viewer;
+    open_rig(&rig, 0);
+    sc_rtc_peer *peer = join_without_channel(&rig, &viewer);
+    sc_detections *found = sc_detections_new(12);
+    for (int i = 0; i < found->count; i++)
+        found->items[i] = (struct sc_detection){100, 200, 300, 400, 0.875f, 1, 1000 + i};
+    for (int i = 0; i < 100; i++)
+        shoot(&rig, i == 0, found);
+    fake_open_channel(peer);
+    assert_in_range(peer->texts, 10, 60);
+    assert_in_range(peer->texts * strlen(peer->text), 28 << 10, 33 << 10);
+    assert_int_equal(told(peer), peer->sent[99].timestamp);
+    sc_detections_unref(&found);
+    sc_rtc_hub_remove(&viewer);
+
+    peer = join_without_channel(&rig, &viewer); // small ones, but many
+    for (int i = 0; i < 100; i++)
+        shoot(&rig, i == 0, NULL);
+    fake_open_channel(peer);
+    assert_in_range(peer->texts, 32, 99);
+    assert_int_equal(told(peer), peer->sent[99].timestamp);
+    sc_rtc_hub_remove(&viewer);
+    close_rig(&rig);
+}
+
 static void test_viewers_share_a_rung(void **state)
 {
     (void)state;
@@ -287,7 +416,7 @@ static void test_viewers_share_a_rung(void **state)
     shoot(&rig, false, NULL);
     shoot(&rig, true, NULL);
     assert_int_equal(first->count, 3);
-    assert_int_equal(second->count, 1);
+    assert_int_equal(second->count, 3); // the keyframe before it came, too
     assert_int_equal(sc_rtc_hub_viewers(rig.hub), 2);
     sc_rtc_viewer *third = NULL;
     assert_int_equal(join(&rig, true, true, &third), SC_EBUSY);
@@ -513,7 +642,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_begins_with_a_keyframe),
+        cmocka_unit_test(test_a_young_keyframe_serves_who_joins),
         cmocka_unit_test(test_tells_detections_by_timestamp),
+        cmocka_unit_test(test_tells_of_pictures_before_the_channel),
+        cmocka_unit_test(test_tells_the_last_of_too_much),
         cmocka_unit_test(test_viewers_share_a_rung),
         cmocka_unit_test(test_refuses_what_it_cannot_serve),
         cmocka_unit_test(test_who_has_no_h264_gets_vp8),

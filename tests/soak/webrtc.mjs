@@ -2,7 +2,9 @@
 // shipped model in its path, of whom none may freeze. Needs bench/viewers (-Dbench=enabled). Prints figures.
 //
 //   node tests/soak/webrtc.mjs [--joins 200] [--viewers 50] [--browsers 2] [--seconds 30]
-//       [--model NAME|none] [--rung 720:1M]
+//       [--model NAME|none] [--rung 720:1M] [--apart 50]
+//
+// --apart: milliseconds between the answer to one viewer and the next one's offer.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
@@ -19,7 +21,8 @@ const VIEWERS = process.env.VIEWERS || join(ROOT, 'build/bench/viewers');
 const GAP_MS = 500, FIRST_MS = 1000, RATE = 30;
 const { values } = parseArgs({ options: {
     joins: { type: 'string', default: '200' }, viewers: { type: 'string', default: '50' }, browsers: { type: 'string', default: '2' },
-    seconds: { type: 'string', default: '30' }, model: { type: 'string', default: '' }, rung: { type: 'string', default: '720:1M' } } });
+    seconds: { type: 'string', default: '30' }, model: { type: 'string', default: '' }, rung: { type: 'string', default: '720:1M' },
+    apart: { type: 'string', default: '50' } } });
 const [joins, viewers, browsers, seconds] = ['joins', 'viewers', 'browsers', 'seconds'].map((name) => Number(values[name]));
 
 const percentile = (list, p) => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) * p)];
@@ -73,7 +76,7 @@ async function joinAndLeave(browser, server) {
         else faults.push(`a join failed: ${JSON.stringify(joined)}`);
         await page.evaluate(() => window.leave('viewer'));
     };
-    for (let i = 0; i < 10; i++) await once(); // what is made once is made, the allocator has its arenas
+    for (let i = 0; i < 50; i++) await once(); // what is made once is made, the allocator has its arenas
     const before = await settled(server.pid);
     first.length = 0;
     for (let i = 1; i <= joins; i++) {
@@ -91,7 +94,7 @@ async function joinAndLeave(browser, server) {
 
 // bench/viewers: `ready` once all have a picture, `done` with what each saw.
 function startViewers(url, count) {
-    const child = spawn(VIEWERS, [url, String(count), String(seconds)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(VIEWERS, [url, String(count), String(seconds), values.apart], { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async () => {
         const { value } = await lines.next();
