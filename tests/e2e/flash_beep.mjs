@@ -13,7 +13,8 @@ export function makeClip(path, seconds) {
         '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '10', '-bf', '2', '-pix_fmt', 'yuv420p', '-c:a', 'aac', path]);
 }
 
-// Begins of the flashes (s), and the largest gap between two pictures.
+// Begins of the flashes {time, unsure} (s): where pictures before it are missing, it may have begun that much earlier.
+// And the largest gap between two pictures.
 function flashes(file) {
     const text = run('-copyts', '-i', file, '-map', '0:v', '-vf', 'signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-',
         '-f', 'null', '-').stdout.toString();
@@ -23,8 +24,9 @@ function flashes(file) {
     pictures.forEach(({ time }, i) => {
         if (i && time - pictures[i - 1].time > gap.length) gap = { length: time - pictures[i - 1].time, at: time };
     });
-    const begins = pictures.filter(({ bright, time }, i) => bright && i && !pictures[i - 1].bright && time - pictures[i - 1].time < 0.2);
-    return { begins: begins.map(({ time }) => time), gap };
+    const begins = pictures.map(({ bright, time }, i) => ({ time, since: bright && i && !pictures[i - 1].bright ? time - pictures[i - 1].time : Infinity }))
+        .filter(({ since }) => since < 0.2);
+    return { begins: begins.map(({ time, since }) => ({ time, unsure: since > 1.5 / FPS ? since - 1 / FPS : 0 })), gap };
 }
 
 // Begins of the beeps (s): the first loud sample after a tenth of a second of silence, by the times of the
@@ -49,12 +51,12 @@ function beeps(file) {
     return begins;
 }
 
-// How much later than its flash each beep begins (s).
+// How much later than its flash each beep begins (s), or later by up to `unsure`.
 export function measure(file) {
     const { begins, gap } = flashes(file), sounds = beeps(file);
-    const pairs = begins.map((flash) => {
+    const pairs = begins.map(({ time: flash, unsure }) => {
         const beep = sounds.reduce((best, now) => (Math.abs(now - flash) < Math.abs(best - flash) ? now : best), Infinity);
-        return { flash, late: beep - flash };
+        return { flash, late: beep - flash, unsure };
     }).filter(({ late }) => Math.abs(late) < 0.4);
     return { pairs, gap, flashes: begins.length, beeps: sounds.length };
 }

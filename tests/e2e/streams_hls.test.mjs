@@ -87,11 +87,12 @@ describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
         const clip = join(folder, 'files/clip.mp4'), got = join(folder, 'got.mp4');
         makeClip(clip, 10);
         await add({ id: 'sounding', input: 'clip.mp4', realtime: true, loop: true });
-        execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-i', `${server.url}/api/v1/streams/sounding/hls/index.m3u8`, '-t', '6', '-c', 'copy', got]);
-        const { pairs } = measure(got);
-        t.diagnostic(pairs.map(({ late }) => `${(late * 1000).toFixed(1)} ms`).join(', '));
+        execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-i', `${server.url}/api/v1/streams/sounding/hls/index.m3u8`, '-t', '8', '-c', 'copy', got]);
+        const { pairs } = measure(got), piece = 1024 / RATE;
+        t.diagnostic(pairs.map(({ late, unsure }) => `${(late * 1000).toFixed(1)}${unsure ? ` to ${((late + unsure) * 1000).toFixed(1)}` : ''} ms`).join(', '));
         assert.ok(pairs.length >= 4, JSON.stringify(pairs));
-        for (const { late } of pairs) assert.ok(Math.abs(late) <= 1024 / RATE, `a beep is ${late} s late`);
+        for (const { late, unsure } of pairs) // a busy machine leaves pictures out
+            assert.ok(late <= piece && late + unsure >= -piece, `a beep is ${late} s late (${unsure} s unsure)`);
         assert.equal((await api('/sounding', { method: 'DELETE' })).status, 204);
     });
 
