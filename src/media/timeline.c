@@ -32,6 +32,8 @@ struct track {
     int64_t shift;    // correction in use: out = in + shift
     bool given;       // had a packet ever
     int64_t out_ns;   // last dts given
+    int64_t from_ns;  // what comes since the last resume begins there or later
+    int64_t shown_ns; // end of what is shown or heard by what was given
     int64_t arrival_ns;
 };
 
@@ -91,10 +93,18 @@ void sc_timeline_set_track(sc_timeline *tl, enum sc_timeline_track track,
     t->frame_ns = format->frame_ns > 0 ? FFMIN(format->frame_ns, SC_NS_PER_S) : usual;
 }
 
+static int64_t end_of(const struct track *t)
+{
+    return t->given ? t->out_ns + t->frame_ns : 0;
+}
+
 void sc_timeline_resume(sc_timeline *tl)
 {
-    for (int i = 0; i < SC_TIMELINE_TRACKS; i++)
-        tl->track[i].begun = false;
+    for (int i = 0; i < SC_TIMELINE_TRACKS; i++) {
+        struct track *t = &tl->track[i];
+        t->begun = false;
+        t->from_ns = end_of(t);
+    }
     tl->anchored = false;
 }
 
@@ -141,13 +151,15 @@ static int64_t make_dts(const struct track *t, int64_t pts)
 static void read_times(const sc_timeline *tl, struct track *t, const struct sc_timeline_in *in,
                        struct sc_timeline_out *src)
 {
+    bool sound = t == &tl->track[SC_TIMELINE_SOUND];
     int64_t given = in->dts != AV_NOPTS_VALUE ? in->dts : in->pts;
     int64_t ticks = unwrap(given, near_ticks(tl, t, given), t->format.wrap_bits);
     int64_t dts = to_ns(t, in->dts != AV_NOPTS_VALUE ? ticks : AV_NOPTS_VALUE);
     int64_t pts = to_ns(t, unwrap(in->pts, ticks, t->format.wrap_bits));
     int64_t duration = in->duration > 0 ? to_ns(t, in->duration) : AV_NOPTS_VALUE;
+    // A file's last sound says that it is shorter than what is heard of it.
     if (duration > 0 && duration <= SC_NS_PER_S)
-        t->frame_ns = duration;
+        t->frame_ns = sound ? FFMAX(duration, t->format.frame_ns) : duration;
     if (dts != AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE && llabs(pts - dts) > MAX_REORDER)
         pts = AV_NOPTS_VALUE;
     src->pts_guessed = pts == AV_NOPTS_VALUE;
@@ -164,11 +176,6 @@ static void read_times(const sc_timeline *tl, struct track *t, const struct sc_t
     src->duration_ns = duration > 0 && duration < MAX_REORDER ? duration : t->frame_ns;
 }
 
-static int64_t end_of(const struct track *t)
-{
-    return t->given ? t->out_ns + t->frame_ns : 0;
-}
-
 // Where the clock says that a packet that arrives now belongs.
 static int64_t clock_place(const sc_timeline *tl, int64_t arrival)
 {
@@ -179,13 +186,17 @@ static int64_t clock_place(const sc_timeline *tl, int64_t arrival)
     return arrival + (l->windows > 1 ? FFMIN(lead, l->base) : lead);
 }
 
-// The first picture since the start or a resume decides the correction of both tracks.
-static void anchor(sc_timeline *tl, int64_t in_ns, int64_t arrival)
+// The first picture since the start or a resume decides the correction of both tracks. In a file it is shown
+// right behind what was; by dts, the picture would stand for the depth of reordering.
+static void anchor(sc_timeline *tl, const struct sc_timeline_out *src, int64_t arrival)
 {
     struct track *t = tl->track;
-    int64_t place = FFMAX(end_of(&t[0]), end_of(&t[1]));
+    int64_t early = tl->live ? 0 : src->pts_ns - src->dts_ns;
+    int64_t place = tl->live ? FFMAX(end_of(&t[0]), end_of(&t[1]))
+                             : FFMAX(t[0].shown_ns, t[1].shown_ns) - early;
+    place = FFMAX(place, t->given ? t->out_ns + MIN_STEP : 0);
     place = FFMAX(place, clock_place(tl, arrival));
-    tl->shift = tl->before = place - in_ns;
+    tl->shift = tl->before = place - src->dts_ns;
     tl->jump_ns = place;
     tl->anchored = true;
 }
@@ -271,7 +282,7 @@ static void slew(sc_timeline *tl, int64_t step)
 // The dts to give for what would come at `place`; false: leave it out.
 static bool settle(const sc_timeline *tl, const struct track *t, int64_t *place)
 {
-    int64_t earliest = t->given ? t->out_ns + MIN_STEP : 0;
+    int64_t earliest = FFMAX(t->from_ns, t->given ? t->out_ns + MIN_STEP : 0);
     if (t == &tl->track[SC_TIMELINE_SOUND] && *place < earliest - OVERLAP)
         return false;
     *place = FFMAX(*place, earliest);
@@ -288,7 +299,7 @@ int sc_timeline_place(sc_timeline *tl, enum sc_timeline_track track,
     read_times(tl, t, in, out);
     int64_t in_dts = out->dts_ns, last = t->out_ns;
     if (!tl->anchored)
-        anchor(tl, in_dts, in->arrival_ns);
+        anchor(tl, out, in->arrival_ns);
     if (t->begun)
         choose_shift(tl, t, in_dts, in->arrival_ns);
     else
@@ -302,6 +313,7 @@ int sc_timeline_place(sc_timeline *tl, enum sc_timeline_track track,
     t->arrival_ns = in->arrival_ns;
     out->dts_ns = place;
     out->pts_ns = FFMAX(pts, place);
+    t->shown_ns = FFMAX(t->shown_ns, FFMIN(out->pts_ns, place + REORDER) + t->frame_ns);
     if (picture && tl->live) {
         slew(tl, t->given ? place - last : 0);
         measure_lead(&tl->lead, place - in->arrival_ns, in->arrival_ns);

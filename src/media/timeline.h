@@ -16,7 +16,8 @@
 //   drift     live: how far times lead arrival is measured as the least of 20 s each; what differs
 //             from the start is taken back by a 32nd of it a second, at most 20 ms a second. So a
 //             source whose clock is wrong by p parts is off by about 60 s * p, for ever
-//   resume    after a loss times go on where the clock says, after a file's end right behind it
+//   resume    after a loss times go on where the clock says; after a file's end its first picture is shown
+//             as soon as the last one and the sound are over. Sound that reaches back into them is left out
 //
 // Thread-safety: Unsafe; one owner.
 #pragma once

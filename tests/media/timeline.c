@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <libavutil/avutil.h>
+#include <libavutil/macros.h>
 
 #include "../base/test.h"
 #include "base/clock.h"
@@ -285,6 +286,50 @@ static void files_go_on_behind_their_end(void **state)
     sc_timeline_free(&tl);
 }
 
+// Round after round of a file: pictures in decoding order I P B B, which begin `early` before they are shown, and
+// sound of AAC that begins two pieces before them (what an encoder of HE-AAC needs) and ends behind them.
+static void rounds_show_every_picture_for_as_long(void **state)
+{
+    (void)state;
+    static const int shown[] = {0, 3, 1, 2};
+    sc_timeline *tl = sc_timeline_new(&(struct sc_timeline_params){0});
+    struct sc_timeline_out out;
+    int64_t last_end = 0, sound_end = 0, most = 0;
+    int sounds = 0;
+    sc_timeline_set_track(tl, 0, &(struct sc_timeline_format){{1, 1000}, 64, 40 * MS, 2});
+    sc_timeline_set_track(tl, 1, &(struct sc_timeline_format){{1, 48000}, 64, SOUND_NS, 0});
+    for (int round = 0; round < 5; round++) {
+        int64_t ends = 0;
+        sc_timeline_resume(tl);
+        for (int64_t k = 0; k < 100; k++) {
+            int64_t pts = (k / 4 * 4 + shown[k % 4]) * 40, dts = (k - 2) * 40;
+            assert_int_equal(
+                sc_timeline_place(tl, 0, &(struct sc_timeline_in){pts, dts, 40, 0}, &out),
+                SC_OK);
+            if (k == 0 && round)
+                most = FFMAX(most, out.pts_ns - last_end);
+            if (k == 0)
+                assert_true(out.pts_ns >= last_end);
+            ends = FFMAX(ends, out.pts_ns + 40 * MS);
+        }
+        last_end = ends;
+        for (int64_t k = -2; k < 188; k++) { // 4.010667 s
+            int64_t valid = k == 187 ? 384 : 1024;
+            int ret = sc_timeline_place(
+                tl, 1, &(struct sc_timeline_in){k * 1024, k * 1024, valid, 0}, &out);
+            if (ret == SC_ERANGE)
+                continue;
+            assert_int_equal(ret, SC_OK);
+            assert_true(out.pts_ns >= sound_end - 1);
+            sound_end = out.pts_ns + SOUND_NS;
+            sounds++;
+        }
+    }
+    assert_in_range(most, 0, 11 * MS); // as long as the sound goes on
+    assert_in_range(sounds, 5 * 188, 5 * 188 + 2);
+    sc_timeline_free(&tl);
+}
+
 static void missing_times_are_made(void **state)
 {
     (void)state;
@@ -349,6 +394,7 @@ int main(void)
         cmocka_unit_test(goes_on_where_the_clock_says),
         cmocka_unit_test(bursts_after_openings_do_not_add_up),
         cmocka_unit_test(files_go_on_behind_their_end),
+        cmocka_unit_test(rounds_show_every_picture_for_as_long),
         cmocka_unit_test(missing_times_are_made),
         cmocka_unit_test(any_numbers_give_growing_times),
     };
