@@ -35,7 +35,10 @@ async function route() {
     $('viewer').hidden = view !== 'viewer';
     $('place').hidden = view !== 'place';
     videos.mark(id);
-    if (view !== 'viewer') viewer.close();
+    if (view !== 'viewer') {
+        viewer.close();
+        $('main').removeAttribute('aria-busy');
+    }
     if (view === 'place') return void places.open(other);
     places.close();
     if (view === 'viewer') return void showFrame(place());
@@ -52,10 +55,10 @@ async function showFrame({ id, n, model }) {
         document.title = `${$('viewer-name').textContent} · Saccade`;
         if (moved) scrollTo(0, 0);
     } catch (error) {
-        if (error.name !== 'AbortError') missing(id, error);
-    } finally {
-        $('main').removeAttribute('aria-busy');
+        if (error.name === 'AbortError') return; // what is opened instead is not there yet: it shows itself
+        missing(id, error);
     }
+    $('main').removeAttribute('aria-busy');
 }
 
 function missing(id, error) {

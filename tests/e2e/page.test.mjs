@@ -401,6 +401,21 @@ describe('the scrubber', () => {
         assert.ok(await page.evaluate('window.shift') < 0.02, `shifted: ${await page.evaluate('window.shifted')}`);
     });
 
+    test('a video that comes later than the list is not shown before it is there', async () => {
+        let release;
+        const held = new Promise((done) => { release = done; });
+        await page.route(/\/index\?/, (route) => held.then(() => route.continue()).catch(() => {}));
+        await page.goto(link(5));
+        await page.locator('.video').waitFor({ state: 'attached' });
+        assert.equal(await page.locator('#picture').isVisible(), false);
+        await page.goto(`${server.url}/#/`);
+        await page.locator('.video').waitFor();
+        await page.goto(link(6));
+        release();
+        await shows(6);
+        assert.equal(await page.locator('#picture').isVisible(), true);
+    });
+
     for (const [name, options] of [
         ['wide, light', { colorScheme: 'light' }],
         ['wide, dark', { colorScheme: 'dark' }],
