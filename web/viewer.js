@@ -28,6 +28,7 @@ const state = { video: null, times: [], keyframes: [], at: 0, over: null, shown:
 let restTimer;
 let addressTimer;
 let cacheTimer;
+let choices = 0; // of frames, so far
 let opening = null; // AbortController of the video being opened
 
 export const current = () => state.video?.id;
@@ -217,6 +218,7 @@ function keyframeBefore(n) {
 
 function chosen() {
     const { at, times } = state;
+    choices++;
     const slider = $('timeline');
     slider.setAttribute('aria-valuenow', at);
     slider.setAttribute('aria-valuetext',
@@ -231,8 +233,10 @@ function chosen() {
 // The address is what is on the page, to be sent to others. Browsers refuse hundreds of changes in a
 // few seconds.
 function note() {
+    const before = location.hash;
     clearTimeout(addressTimer);
     addressTimer = setTimeout(() => {
+        if (location.hash !== before) return; // the user goes elsewhere, which the page is about to hear
         const query = new URLSearchParams({ n: state.at, ...models.name() && { model: models.name() } });
         history.replaceState(null, '', `#/v/${state.video.id}?${query}`);
     }, 150);
@@ -412,12 +416,14 @@ async function jump(event) {
     const last = state.times.length - 1;
     if (!place) return complain('Type a frame number (120) or a time (4.8 or 0:04.8).');
     if (place.n > last) return complain(`The last frame is ${last}.`);
+    const mine = ++choices; // who chooses again while the server thinks stays there
     try {
         const n = place.n ?? await frameOfTime(place.t);
+        if (mine !== choices) return undefined;
         complain('');
         go(n);
     } catch (error) {
-        complain(error.detail || error.message);
+        if (mine === choices) complain(error.detail || error.message);
     }
     return undefined;
 }

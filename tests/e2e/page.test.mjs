@@ -352,6 +352,24 @@ describe('the scrubber', () => {
         await shows(9);
     });
 
+    test('who goes on while the server looks a time up stays there', async () => {
+        await page.goto(link(0));
+        await shows(0);
+        let take;
+        const asked = new Promise((done) => { take = done; });
+        await page.route(/frame\?t=/, take);
+        await page.locator('#jump-to').fill('2.04 s');
+        await page.locator('#jump-to').press('Enter');
+        const held = await asked;
+        await page.getByRole('button', { name: 'Next frame' }).click();
+        await shows(1);
+        const answered = page.waitForResponse(/frame\?t=/);
+        await held.continue();
+        await (await answered).finished();
+        await page.waitForTimeout(300);
+        await shows(1);
+    });
+
     test('the URL of the frame and its downloads are that frame', async () => {
         await page.goto(link(33));
         await shows(33);
