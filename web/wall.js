@@ -24,7 +24,7 @@ export function open(node) {
 
 class Wall {
     constructor(node) {
-        Object.assign(this, { tiles: new Map(), running: 0, control: new AbortController(), known: null });
+        Object.assign(this, { tiles: new Map(), running: 0, control: new AbortController(), known: null, looks: 0, shown: 0 });
         this.build(node);
         this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: '40px' });
         const { signal } = this.control;
@@ -72,9 +72,13 @@ class Wall {
         }
     }
 
+    // Looks may overtake one another: a list asked for before the one that is shown would bring back what is gone.
     async look() {
+        const mine = ++this.looks;
         try {
             const found = await streams.list(this.control.signal);
+            if (mine < this.shown) return;
+            this.shown = mine;
             this.trouble.hidden = true;
             this.paint(found);
         } catch (error) {

@@ -154,6 +154,7 @@ describe('the live wall', () => {
         await page.locator('#confirm').waitFor({ state: 'hidden' });
         assert.equal((await get(STREAMS)).streams.length, 1);
         await page.getByRole('button', { name: 'End gate' }).click();
+        expected = /status of 404/;
         await page.locator('#confirm').getByRole('button', { name: 'End the stream' }).click();
         await tile('gate').waitFor({ state: 'detached' });
         assert.equal((await get(STREAMS)).streams.length, 0);
