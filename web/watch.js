@@ -143,7 +143,10 @@ export class Player extends EventTarget {
             if (signal.aborted) return never;
             const found = await this.open('webrtc', signal);
             if (found && signal.aborted) found.close();
-            else if (found) return found;
+            else if (found) {
+                this.reasons.clear(); // what lesser ways lacked is of no interest any more
+                return found;
+            }
         }
         return never;
     }
