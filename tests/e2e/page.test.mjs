@@ -155,7 +155,8 @@ describe('an empty server', () => {
         await page.goto(server.url);
         const session = await page.context().newCDPSession(page);
         await session.send('Network.enable');
-        await session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 60000 });
+        // It takes a quarter of a minute, so that there is time to cancel it.
+        await session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 15000 });
         await page.locator('#files').setInputFiles(clip);
         await page.getByText(/\/s, .* left/).waitFor();
         await page.getByRole('button', { name: /^Cancel/ }).click();
@@ -317,15 +318,13 @@ describe('the scrubber', () => {
     test('an older answer never replaces a newer one', async () => {
         await page.goto(link(0));
         await shows(0);
-        let held;
-        await page.route(/frame\?n=80&/, async (route) => {
-            held = route;
-        });
+        let take;
+        const asked = new Promise((done) => { take = done; });
+        await page.route(/frame\?n=80&/, take);
         await pointAt(80);
-        await page.waitForTimeout(60);
+        const held = await asked;
         await pointAt(20);
         await shows(20);
-        assert.ok(held, 'frame 80 was asked for');
         await held.continue().catch(() => {});
         await page.waitForTimeout(300);
         await shows(20);
@@ -374,6 +373,7 @@ describe('the scrubber', () => {
         await page.goto(link(33));
         await shows(33);
         await page.getByRole('button', { name: 'Frame URL' }).click();
+        await page.locator('#toast', { hasText: 'Frame URL copied' }).waitFor({ state: 'attached' });
         const url = await page.evaluate('navigator.clipboard.readText()');
         const answer = await fetch(url);
         assert.equal(answer.headers.get('X-Frame-Number'), '33');
@@ -468,6 +468,7 @@ describe('the scrubber', () => {
     test('everything is reached by the keyboard', async () => {
         await page.goto(link(0));
         await shows(0);
+        await page.locator('.video').waitFor();
         const reached = [];
         for (let i = 0; i < 40; i++) {
             await page.keyboard.press('Tab');
@@ -486,6 +487,7 @@ describe('the scrubber', () => {
         await upload('doomed');
         await page.goto(server.url);
         const card = page.locator('.video', { hasText: 'doomed.mp4' });
+        await card.locator('.thumb img.on').waitFor({ state: 'attached' }); // one asked for later is a 404 in the console
         await card.getByRole('button', { name: 'Delete' }).click();
         await page.keyboard.press('Escape');
         await page.locator('#confirm').waitFor({ state: 'hidden' });
@@ -499,7 +501,7 @@ describe('the scrubber', () => {
     test('an unknown video leads back to the list', async () => {
         expected = /status of 404/;
         await page.goto(`${server.url}/#/v/nowhere?n=3`);
-        await page.getByText('There is no video').waitFor();
+        await page.locator('#toast', { hasText: 'There is no video' }).waitFor({ state: 'attached' }); // it is seen for a moment only
         await page.waitForURL(/#\/$/);
     });
 });

@@ -53,7 +53,7 @@ describe('the places of the site', () => {
         for (const [name, hash] of [['Live', '#/live'], ['Library', '#/']]) {
             await page.getByRole('navigation').getByRole('link', { name }).click();
             await page.waitForURL((url) => url.hash === hash);
-            assert.equal(await page.locator('[aria-current="page"][data-place]').textContent(), name);
+            await page.locator('[aria-current="page"][data-place]', { hasText: name }).waitFor(); // the address changes first
             assert.equal(await page.title(), name === 'Library' ? 'Saccade' : `${name} · Saccade`);
         }
     });

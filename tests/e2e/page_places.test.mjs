@@ -111,6 +111,7 @@ describe('the system', () => {
         assert.match(text, /Models\s*(the processor; no GPU is used|a GPU)/);
         const requests = page.locator('.keys-of-plot li', { hasText: 'requests' }).locator('output');
         await page.waitForFunction((node) => Number(node.textContent) > 0, await requests.elementHandle());
+        await page.locator('.plot canvas').nth(5).waitFor();
         assert.equal(await page.locator('.plot canvas').count(), 6, 'six charts');
         await page.getByRole('navigation').getByRole('link', { name: 'Library' }).click();
         await page.locator('.plot').first().waitFor({ state: 'detached' });
