@@ -180,7 +180,7 @@ describe('with YOLOX-nano', { skip: absent }, () => {
         const child = spawn(BINARY, ['detect', join(MEDIA, 'car-detection.mp4'), '--model', MODEL, '--provider', 'cpu',
             '-o', out, '--json'], { cwd: ROOT });
         let said = '', errors = '';
-        const gone = new Promise((done) => { child.once('exit', done); });
+        const gone = new Promise((done) => { child.once('close', done); }); // all is read then
         child.stderr.on('data', (chunk) => { errors += chunk; });
         await new Promise((done) => child.stdout.on('data', (chunk) => {
             said += chunk;

@@ -148,7 +148,7 @@ describe('in real time', () => {
             if (!told && /"encoded":[1-9]\d/.test(stdout.trim().split('\n').pop()))
                 told = child.kill('SIGINT'); // a second one would end it at once
         });
-        const status = await new Promise((done) => child.on('exit', done));
+        const status = await new Promise((done) => child.on('close', done)); // all is read then
         assert.equal(status, 0);
         const last = JSON.parse(stdout.trim().split('\n').pop());
         assert.equal(last.state, 'ended');
@@ -167,12 +167,13 @@ describe('in real time', () => {
         const port = await freePort();
         const child = spawn(BINARY, ['live', 'testsrc:size=320x180,rate=25', `srt://127.0.0.1:${port}`, '--json'],
             { cwd: ROOT });
-        let last = {};
-        child.stdout.on('data', (data) => { last = JSON.parse(String(data).trim().split('\n').pop()); });
+        let stdout = '';
+        child.stdout.on('data', (data) => { stdout += data; });
         for (let round = 0; round < 2; round++)
             assert.ok(frames2(port, path(`srt${round}.ts`)) > 20);
         child.kill('SIGINT');
-        await new Promise((done) => child.on('exit', done));
+        await new Promise((done) => child.on('close', done));
+        const last = JSON.parse(stdout.trim().split('\n').pop());
         assert.ok(last.outputs[0].retries >= 1, JSON.stringify(last));
 
         function frames2(at, file) {
