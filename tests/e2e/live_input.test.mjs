@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { DUMP, dump, dumpAll, freePort, hasNginxRtmp, installed, makeSent, serveHttp, sleep, start, startNginxRtmp, startRtsp, startSender, stop, stopAll, until } from './peers.mjs';
+import { bound, DUMP, dump, dumpAll, freePort, hasNginxRtmp, installed, makeSent, serveHttp, sleep, start, startNginxRtmp, startRtsp, startSender, stop, stopAll, until } from './peers.mjs';
 import { makeFolder, removeFolders } from './server.mjs';
 
 const skip = (!existsSync(DUMP) && `${DUMP} is not built`) || (!installed('ffmpeg') && 'ffmpeg is not installed');
@@ -24,7 +24,7 @@ after(async () => {
 });
 
 async function untilExists(path) {
-    for (let i = 0; i < 100 && !existsSync(path); i++) await sleep(100);
+    for (let i = 0; i < 300 && !existsSync(path); i++) await sleep(100);
 }
 
 const of = (lines, ...types) => lines.filter((line) => types.includes(line.type));
@@ -114,12 +114,12 @@ describe('RTSP', { skip }, () => {
         if (missing(t)) return;
         const own = await freePort();
         const peer = await startRtsp(own);
-        const child = dump(`rtsp://127.0.0.1:${own}/live`, { low: 1, read_ms: 1000, connect_ms: 4000, retry_ms: 200 });
+        const child = dump(`rtsp://127.0.0.1:${own}/live`, { low: 1, read_ms: 1000, connect_ms: 20000, retry_ms: 200 });
         await until(child, /picture at/);
         peer.kill('SIGSTOP');
         const stopped = Date.now();
         await until(child, /state lost [^\n]*no picture came for 1 s/);
-        assert.ok(Date.now() - stopped < 3500); // before connect_ms
+        assert.ok(Date.now() - stopped < 15000); // before connect_ms
         peer.kill('SIGCONT');
         await until(child, /state connected[^]*state connected[^]*picture [^\n]*resumed/);
         await stop(child);
@@ -142,7 +142,7 @@ describe('RTMP', { skip }, () => {
         await stop(sender);
         await until(child, /state lost/);
         sender = startSender(small, 'flv', url);
-        await until(child, /streams \d rtmp h264 160x128/, 15000);
+        await until(child, /streams \d rtmp h264 160x128/);
         await until(child, /size=160x128/);
         await stop(nginx);
         await until(child, /state lost[^]*state lost/);
@@ -154,8 +154,7 @@ describe('RTMP', { skip }, () => {
     test('waits for a publisher', async () => {
         const port = await freePort();
         const child = dump(`rtmp://127.0.0.1:${port}/live/KEY`, { listen: 1, low: 1, packets: 30, connect_ms: 100 });
-        await until(child, /state connecting/);
-        await sleep(500);
+        await bound(port, 'tcp', 'the input');
         startSender(large, 'flv', `rtmp://127.0.0.1:${port}/live/KEY`);
         await child.gone;
         checkTimes(child.lines());
@@ -169,7 +168,7 @@ describe('SRT', { skip }, () => {
         const [inner, port] = [await freePort(), await freePort()];
         const relay = start('srt-live-transmit', ['-q', `udp://127.0.0.1:${inner}`, `srt://127.0.0.1:${port}?mode=listener&passphrase=rightrightright`]);
         startSender(large, 'mpegts', `udp://127.0.0.1:${inner}?pkt_size=1316`);
-        await sleep(500);
+        await bound(port, 'udp', 'the relay');
         const wrong = await dumpAll(`srt://127.0.0.1:${port}?passphrase=wrongwrongwrong`, { attempts: -1 });
         assert.match(last(wrong), /^end IO .*passphrase=\*\*\*: .*refuses; check .*passphrase/);
         const lines = await dumpAll(`srt://127.0.0.1:${port}?passphrase=rightrightright`, { packets: 40, decode: 1, low: 1 });
@@ -182,9 +181,8 @@ describe('SRT', { skip }, () => {
     test('waits for a caller', async () => {
         const port = await freePort();
         const child = dump(`srt://127.0.0.1:${port}?mode=listener`, { low: 1, packets: 30, connect_ms: 100 });
-        await until(child, /state connecting/);
-        await sleep(500);
-        startSender(large, 'mpegts', `srt://127.0.0.1:${port}?pkt_size=1316`);
+        await bound(port, 'udp', 'the input');
+        startSender(large, 'mpegts', `srt://127.0.0.1:${port}?pkt_size=1316&connect_timeout=20000`);
         await child.gone;
         checkTimes(child.lines());
         assert.equal(of(child.lines(), 'picture').length, 30);
@@ -239,8 +237,8 @@ describe('HTTP', { skip }, () => {
             return existsSync(name) ? [PLAYLIST, readFileSync(name)] : 404;
         });
         await untilExists(`${live}2.ts`);
-        const child = dump(`${server.url}/live.m3u8`, { decode: 1, read_ms: 4000, retry_ms: 200, attempts: 2 });
-        await until(child, /frame n=60 /, 15000);
+        const child = dump(`${server.url}/live.m3u8`, { decode: 1, read_ms: 10000, retry_ms: 200, attempts: 2 });
+        await until(child, /frame n=60 /);
         server.stop();
         await child.gone;
         checkTimes(child.lines());

@@ -4,8 +4,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createServer as createSocket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+
+import { listening } from './live_peers.mjs';
+
+export { bound, freePort } from './live_peers.mjs';
 
 const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
 export const DUMP = join(dirname(BINARY), 'tests/media/live-input-dump');
@@ -22,15 +25,6 @@ export function installed(program) {
     } catch {
         return false;
     }
-}
-
-export function freePort() {
-    return new Promise((done) => {
-        const server = createSocket().listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => done(port));
-        });
-    });
 }
 
 // A program that runs until it is killed; `said` is what it wrote.
@@ -56,7 +50,7 @@ export async function stopAll() {
 }
 
 // Resolves with the match as soon as the program has written it.
-export function until(child, pattern, ms = 10000) {
+export function until(child, pattern, ms = 30000) {
     return new Promise((done, fail) => {
         const timer = setTimeout(() => fail(new Error(`no ${pattern} within ${ms} ms in:\n${child.said.slice(-2000)}`)), ms);
         const look = () => {
@@ -105,7 +99,7 @@ daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/ngi
 events { worker_connections 64; }
 rtmp { access_log off; server { listen 127.0.0.1:${port}; application live { live on; } } }\n`);
     const child = start('nginx', ['-c', config, '-e', join(folder, 'nginx.log')]);
-    await sleep(300);
+    await listening(port, { said: () => child.said });
     return child;
 }
 
