@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execFileSync } from 'node:child_process';
 
 import { launch, openTab } from './browser.mjs';
-import { complaints, freePort, has, hasRtmp, probe, start, startRtmp, stopAll, until } from './live_peers.mjs';
+import { bound, complaints, framesIn, freePort, has, hasRtmp, probe, start, startRtmp, stopAll, until } from './live_peers.mjs';
 import { makeFolder, removeFolders } from './server.mjs';
 
 const BINARY = process.env.SACCADE || resolve(import.meta.dirname, '../../build/saccade');
@@ -21,13 +21,20 @@ let folder;
 before(async () => { folder = await makeFolder(); });
 after(async () => { stopAll(); await removeFolders(); });
 
-// Sends to the addresses; {ended, states()}: the last state of each.
+// Sends to the addresses; {ended, states()}: the last state of each. enough(check) ends it as its last picture does,
+// once check(states()) holds: how long a peer takes to be there is its machine's affair.
 function push(...args) {
     const run = start(PUSH, args);
-    const states = () => run.said().trim().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+    const states = () => run.said().split('\n').slice(0, -1).filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
         .reduce((last, line) => { last[line.output] = line; return last; }, []);
-    return { ...run, states };
+    const enough = async (check, what) => {
+        await until(() => check(states()), what, 40000);
+        return run.stop('SIGINT');
+    };
+    return { ...run, states, enough };
 }
+const ENDLESS = 'frames=5000';
+const some = (states) => states.length && states.every(({ frames }) => frames >= 25);
 
 function hasGstServer() {
     try {
@@ -45,17 +52,17 @@ describe('peers get everything', { skip: absent, concurrency: true }, () => {
     test('SRT to srt-live-transmit', { skip: !has('srt-live-transmit') && 'srt-live-transmit is not installed' }, async () => {
         const port = await freePort(), path = join(folder, 'srt.ts');
         const peer = start('sh', ['-c', `exec srt-live-transmit -q 'srt://:${port}?mode=listener' file://con > ${path}`]);
-        await sleep(300);
+        await bound(port, 'udp', 'the relay');
         const run = push('frames=50', 'sound', `srt://127.0.0.1:${port}?passphrase=verysecret&pbkeylen=16`);
         await run.ended;
         assert.notEqual(run.states()[0].state, 'done', 'a wrong pass phrase must not do');
         assert.doesNotMatch(run.said(), /verysecret/);
-        const again = push('frames=50', 'sound', `srt://127.0.0.1:${port}`);
-        await again.ended;
+        const again = push(ENDLESS, 'sound', `srt://127.0.0.1:${port}`);
+        await again.enough(some, 'pictures');
         assert.equal(again.states()[0].state, 'done', again.said());
+        await until(() => framesIn(path) >= again.states()[0].frames, 'all pictures in the file');
         await peer.stop();
         const got = probe(path);
-        assert.ok(got.frames >= 25, again.said());
         assert.equal(got.frames, again.states()[0].frames);
         assert.equal(got.sounds, again.states()[0].sounds);
         assert.ok(Math.abs(got.late) < 0.022, `sound is ${got.late} s late`);
@@ -66,13 +73,12 @@ describe('peers get everything', { skip: absent, concurrency: true }, () => {
         const port = await freePort(), path = join(folder, 'gst.mkv');
         const peer = start('/usr/bin/python3', [join(import.meta.dirname, 'rtsp_record.py'), String(port), path]);
         await until(() => /ready/.test(peer.said()), 'the RTSP server');
-        const run = push('frames=50', `rtsp://127.0.0.1:${port}/live`);
-        await run.ended;
+        const run = push(ENDLESS, `rtsp://127.0.0.1:${port}/live`);
+        await run.enough(some, 'pictures');
         assert.equal(run.states()[0].state, 'done', run.said());
-        const { frames } = run.states()[0]; // fewer than 50 where connecting took longer than to a keyframe
-        assert.ok(frames >= 25, run.said());
+        const { frames } = run.states()[0];
         // GStreamer may keep the last one for the beginning of the next, which does not come.
-        await until(() => [frames - 1, frames].includes(probe(path).frames), 'all pictures in the file', 5000);
+        await until(() => [frames - 1, frames].includes(framesIn(path)), 'all pictures in the file');
         await peer.stop('SIGKILL');
         assert.equal(complaints(path), '');
     });
@@ -82,12 +88,12 @@ describe('peers get everything', { skip: absent, concurrency: true }, () => {
         const paths = [join(folder, 'rtsp.mkv'), join(folder, 'udp.ts')];
         const peers = [
             start('ffmpeg', ['-v', 'error', '-y', '-rtsp_flags', 'listen', '-i', `rtsp://127.0.0.1:${port}/live`, '-c', 'copy', paths[0]]),
-            start('ffmpeg', ['-v', 'error', '-y', '-analyzeduration', '500000', '-i', `udp://127.0.0.1:${udp}?timeout=2000000`,
+            start('ffmpeg', ['-v', 'error', '-y', '-analyzeduration', '500000', '-i', `udp://127.0.0.1:${udp}?timeout=6000000`,
                 '-c', 'copy', paths[1]]),
         ];
-        await sleep(800); // a look at the port would be taken for the one caller
-        const run = push('frames=60', 'sound', `rtsp://127.0.0.1:${port}/live`, `udp://127.0.0.1:${udp}`);
-        await run.ended;
+        await Promise.all([bound(port, 'tcp', 'ffmpeg'), bound(udp, 'udp', 'ffmpeg')]);
+        const run = push(ENDLESS, 'sound', `rtsp://127.0.0.1:${port}/live`, `udp://127.0.0.1:${udp}`);
+        await run.enough(some, 'pictures');
         await Promise.all(peers.map((peer) => peer.ended));
         run.states().forEach((state, i) => {
             const got = probe(paths[i]);
@@ -103,23 +109,24 @@ describe('a peer that goes away', { skip: absent || (!hasRtmp() && 'nginx with l
     test('is met again, and the file beside it misses nothing', async () => {
         const port = await freePort(), path = join(folder, 'beside.mp4');
         let peer = await startRtmp(folder, port);
-        const run = push('frames=125', 'sound', 'gop=50', `rtmp://127.0.0.1:${port}/live/SECRET`, path);
+        const run = push(ENDLESS, 'sound', 'gop=50', `rtmp://127.0.0.1:${port}/live/SECRET`, path);
         await until(() => run.states()[0]?.frames > 30, 'the first pictures');
         await peer.stop('SIGKILL');
         await until(() => run.states()[0].state === 'waiting', 'the loss');
+        const { frames } = run.states()[0];
+        const recorded = () => readdirSync(join(folder, 'rec')).map((name) => join(folder, 'rec', name)).filter(framesIn);
         peer = await startRtmp(folder, port);
-        await run.ended;
-        await sleep(200);
+        await run.enough(([rtmp]) => rtmp.frames > frames + 25, 'pictures again');
+        await until(() => recorded().length >= 2 && framesIn(recorded().sort().at(-1)) > 20, 'pictures in the file of the second');
         await peer.stop();
         const [rtmp, file] = run.states();
         assert.equal(rtmp.state, 'done', rtmp.reason);
         assert.ok(rtmp.retries >= 1 && rtmp.drops > 0, run.said());
         assert.doesNotMatch(run.said(), /SECRET/);
-        assert.equal(rtmp.frames + rtmp.drops, 125);
-        assert.equal(file.frames, 125);
-        assert.equal(probe(path).frames, 125);
-        const records = readdirSync(join(folder, 'rec')).map((name) => join(folder, 'rec', name)).filter((name) => probe(name).frames);
-        assert.ok(records.length >= 2);
+        assert.equal(rtmp.frames + rtmp.drops, file.frames);
+        assert.equal(file.drops, 0);
+        assert.equal(probe(path).frames, file.frames);
+        const records = recorded();
         const last = probe(records.sort().at(-1));
         assert.ok(last.frames > 20 && last.sounds > 20, JSON.stringify(last));
         assert.ok(Math.abs(last.late) < 0.023, `sound is ${last.late} s late`);
@@ -162,9 +169,9 @@ const noBrowser = absent || (!existsSync(process.env.CHROMIUM || '/usr/bin/chrom
 
 describe('HLS', { skip: noBrowser }, () => {
     test('plays in a browser while it is written, with its cues', async () => {
-        const run = push('frames=225', 'sound', 'cues', 'window=5', join(folder, 'live/index.m3u8'));
-        await until(() => existsSync(join(folder, 'live/index.m3u8')), 'the playlist');
         const server = await serve(folder), browser = await launch();
+        const run = push(ENDLESS, 'sound', 'cues', 'window=5', join(folder, 'live/index.m3u8'));
+        await until(() => existsSync(join(folder, 'live/index.m3u8')), 'the playlist');
         const { page, close } = await openTab(browser);
         try {
             await page.goto(`http://127.0.0.1:${server.address().port}/?liveSyncDurationCount=2`);
@@ -196,50 +203,58 @@ describe('HLS', { skip: noBrowser }, () => {
             await browser.close();
             server.close();
         }
-        await run.ended;
+        await run.enough(([{ frames }]) => frames >= 225, 'more than the window holds');
         const [state] = run.states();
         assert.equal(state.state, 'done', state.reason);
-        assert.equal(state.frames, 225);
+        assert.equal(state.drops, 0);
         assert.match(await readFile(join(folder, 'live/index-video.m3u8'), 'utf8'), /#EXT-X-ENDLIST/);
         assert.ok(readdirSync(join(folder, 'live')).filter((name) => /-\d+\.m4s$/.test(name)).length <= 10);
         const got = probe(join(folder, 'live/index-video.m3u8'));
         assert.ok(got.frames >= 5 * 25 - 25 && got.codec === 'h264', JSON.stringify(got));
     });
 
-    // Plays with these settings for some seconds, from where the player wants to be.
+    // Plays with these settings for some seconds, from where the player wants to be; again, where a pause of the machine
+    // kept it from there.
     async function watch(browser, url) {
         const { page, close } = await openTab(browser);
         try {
             await page.goto(url);
             await page.waitForFunction('document.querySelector("video").currentTime > 0');
             await sleep(1500);
-            await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
-            await sleep(4000);
-            return await page.evaluate(async () => {
-                const { hls, errors, trouble, parts, segments } = window.seen, video = document.querySelector('video'), behind = [];
-                for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
-                const [first] = hls.levels[0].details.fragments;
-                return {
-                    errors, trouble, parts, segments, target: hls.targetLatency, behind: behind.sort((a, b) => a - b)[10],
-                    zero: first.start - first.sn, // where the player puts the stream's begin: segments of 1 s
-                    cues: [...video.textTracks].flatMap((track) => [...(track.cues || [])]).map((cue) => ({ start: cue.startTime, text: cue.text })),
-                };
-            });
+            let got;
+            for (let i = 0; i < 4 && !(got?.behind < 1000 * got?.target + 500); i++) {
+                await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
+                await sleep(4000);
+                got = await page.evaluate(figures);
+            }
+            return got;
         } finally {
             await close(/./);
         }
     }
 
-    test('parts bring players nearer to the live edge, and the cues stay with their pictures', { timeout: 90000 }, async (t) => {
+    // In the page.
+    async function figures() {
+        const { hls, errors, trouble, parts, segments } = window.seen, video = document.querySelector('video'), behind = [];
+        for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
+        const [first] = hls.levels[0].details.fragments;
+        return {
+            errors, trouble, parts, segments, target: hls.targetLatency, behind: behind.sort((a, b) => a - b)[10],
+            zero: first.start - first.sn, // where the player puts the stream's begin: segments of 1 s
+            cues: [...video.textTracks].flatMap((track) => [...(track.cues || [])]).map((cue) => ({ start: cue.startTime, text: cue.text })),
+        };
+    }
+
+    test('parts bring players nearer to the live edge, and the cues stay with their pictures', { timeout: 120000 }, async (t) => {
         const root = join(folder, 'low'), list = join(root, 'live/index-video.m3u8');
         mkdirSync(root);
-        const run = push('frames=600', 'sound', 'cues', join(root, 'live/index.m3u8'));
         const server = await serve(root), browser = await launch(), got = [];
+        const run = push(ENDLESS, 'sound', 'cues', join(root, 'live/index.m3u8'));
         try {
             await until(() => existsSync(join(root, 'live/index.m3u8')), 'the playlist');
             assert.match(readText(list), /EXT-X-PART:/);
             for (const low of [true, false])
-                got.push(await watch(browser, `http://127.0.0.1:${server.address().port}/?lowLatencyMode=${low}`));
+                got.push(await watch(browser, `http://127.0.0.1:${server.address().port}/?lowLatencyMode=${low}&liveSyncOnStallIncrease=0`));
         } finally {
             await browser.close();
             server.close();
@@ -257,7 +272,7 @@ describe('HLS', { skip: noBrowser }, () => {
                 assert.ok(Math.abs(start - picture) < 0.02, `a cue at ${start} for the picture at ${picture}`);
             }
         }
-        await run.ended;
+        await run.stop('SIGINT');
         assert.equal(run.states()[0].state, 'done', run.said());
         assert.doesNotMatch(readText(list), /PRELOAD-HINT/);
     });

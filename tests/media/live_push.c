@@ -3,8 +3,10 @@
 //   live_push [frames=N] [fast] [sound] [cues] [codec=NAME] [gop=N] [segment=MS] [window=N]
 //             [delay=MS] [timeout=MS] URL...
 //
-// Prints a JSON line of each output's state four times a second, and one at the end.
+// Prints a JSON line of each output's state four times a second, and one at the end. SIGINT ends it as the last
+// picture does.
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,15 @@
 #include "media/live_output.h"
 
 #define MAX_OUTPUTS 8
+#define ENDING_S    20 // for the outputs to end: longer than a connection may take
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
 
 struct push {
     int frames, gop, segment_ms, window, timeout_ms;
@@ -130,7 +141,7 @@ static void push(struct push *p)
 {
     const int64_t zero = INT64_C(3600) * SC_NS_PER_S; // streams seldom begin at 0
     int64_t began = sc_clock_now(), reported = 0;
-    for (int n = 0; n < p->frames; n++) {
+    for (int n = 0; n < p->frames && !interrupted; n++) {
         sc_packet *sound;
         int64_t at = n * FEED_NS;
         if (!p->fast)
@@ -152,6 +163,7 @@ int main(int argc, char **argv)
     struct push p;
     sc_err err = {0};
     parse(&p, argc, argv);
+    signal(SIGINT, interrupt);
     av_log_set_level(getenv("LOUD") ? AV_LOG_INFO : AV_LOG_QUIET);
     if (feed_open(&p.feed, p.codec, p.gop, p.sound, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
@@ -162,7 +174,7 @@ int main(int argc, char **argv)
     push(&p);
     for (int i = 0; i < p.count; i++)
         sc_live_output_finish(p.outputs[i]);
-    for (int n = 0; n < 40 && report(&p); n++)
+    for (int n = 0; n < 20 * ENDING_S && report(&p); n++)
         sc_clock_sleep(SC_NS_PER_S / 20);
     for (int i = 0; i < p.count; i++)
         sc_live_output_close(&p.outputs[i], 0);
