@@ -65,13 +65,16 @@ describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
             await page.goto(`${server.url}/watch`);
             await page.waitForFunction('document.querySelector("video").currentTime > 0');
             await sleep(1500);
-            await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
-            await sleep(5000);
-            const got = await page.evaluate(async () => {
-                const { hls, errors, trouble, parts } = window.seen, behind = [];
-                for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
-                return { errors, trouble, parts, behind: behind.sort((a, b) => a - b)[10], target: hls.targetLatency };
-            });
+            let got;
+            for (let i = 0; i < 4 && !(got?.behind < 3000); i++) { // again, where a pause of the machine kept it from there
+                await page.evaluate('document.querySelector("video").currentTime = window.seen.hls.liveSyncPosition');
+                await sleep(5000);
+                got = await page.evaluate(async () => {
+                    const { hls, errors, trouble, parts } = window.seen, behind = [];
+                    for (let i = 0; i < 20; i++, await new Promise((done) => { setTimeout(done, 50); })) behind.push(Date.now() - hls.playingDate);
+                    return { errors, trouble, parts, behind: behind.sort((a, b) => a - b)[10], target: hls.targetLatency };
+                });
+            }
             t.diagnostic(`${got.behind} ms behind, ${got.parts} parts (${got.trouble}), aims at ${got.target} s`);
             assert.deepEqual(got.errors, []);
             assert.ok(got.parts > 10, `${got.parts} parts`);
@@ -97,11 +100,15 @@ describe('a live stream as HLS from memory', { skip: noBrowser }, () => {
     });
 
     test('a held request ends with the stream', async () => {
-        const list = await (await api('/gate/hls/index.m3u8')).text();
-        const last = [...list.matchAll(/-(\d+)\.m4s$/gm)].at(-1)[1];
-        const held = api(`/gate/hls/index.m3u8?_HLS_msn=${Number(last) + 2}`);
-        await sleep(50);
+        let held, answered = true;
+        while (answered) { // held for a second or two: not so long where the playlist was old when it came
+            const list = await (await api('/gate/hls/index.m3u8')).text();
+            const last = [...list.matchAll(/-(\d+)\.m4s$/gm)].at(-1)[1];
+            answered = false;
+            held = api(`/gate/hls/index.m3u8?_HLS_msn=${Number(last) + 2}`).then((response) => { answered = true; return response.text(); });
+            await sleep(300);
+        }
         assert.equal((await api('/gate', { method: 'DELETE' })).status, 204);
-        assert.match(await (await held).text(), /#EXT-X-ENDLIST/);
+        assert.match(await held, /#EXT-X-ENDLIST/);
     });
 });
