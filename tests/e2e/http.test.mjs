@@ -58,7 +58,7 @@ async function leavesNothing(fn) {
 }
 
 // Sends text as it is; resolves with everything that came back until the server closed, or ms.
-function raw(text, { ms = 3000, end = false, slowly = null } = {}) {
+function raw(text, { ms = 20000, end = false, slowly = null } = {}) {
     return new Promise((done) => {
         let got = '';
         const socket = net.connect(server.port, '127.0.0.1', () => { socket.write(text); if (end) socket.end(); });
@@ -74,7 +74,7 @@ before(async () => {
     folder = await makeFolder();
     await makeClip(join(folder, 'clip.mp4'));
     clip = await readFile(join(folder, 'clip.mp4'));
-    server = await startServer(folder, '--idle-timeout', '2s', '--max-upload', '1G');
+    server = await startServer(folder, '--idle-timeout', '5s', '--max-upload', '1G');
     const response = await upload('clip', clip);
     assert.equal(response.status, 201, await response.text());
 });
@@ -196,10 +196,10 @@ describe('uploads', () => {
     test('a slow client is cut', () => leavesNothing(async () => {
         const start = Date.now();
         const body = raw('POST /api/v1/videos?id=slow HTTP/1.1\r\nHost: x\r\nContent-Type: video/mp4\r\nContent-Length: 100000\r\n\r\n',
-            { ms: 9000, slowly: 'x' });
-        const header = raw('GET /health HTTP/1.1\r\nHost: x\r\n', { ms: 9000, slowly: 'X' });
+            { ms: 60000, slowly: 'x' });
+        const header = raw('GET /health HTTP/1.1\r\nHost: x\r\n', { ms: 60000, slowly: 'X' });
         await Promise.all([body, header]);
-        assert.ok(Date.now() - start < 7000);
+        assert.ok(Date.now() - start < 30000);
     }));
 
     test('ids: taken, malformed, given twice', () => leavesNothing(async () => {
@@ -362,13 +362,13 @@ describe('frames', () => {
 
     test('MJPEG: real time, to the end', async () => {
         const start = Date.now();
-        const response = await api(`/api/v1/videos/clip/stream.mjpeg?t=4&w=64`);
+        const response = await api(`/api/v1/videos/clip/stream.mjpeg?t=1&w=64`);
         assert.match(response.headers.get('content-type'), /^multipart\/x-mixed-replace; boundary=/);
         const text = Buffer.from(await response.arrayBuffer()).toString('latin1');
         const took = Date.now() - start;
         const numbers = [...text.matchAll(/X-Frame-Number: (\d+)\r\n/g)].map((m) => Number(m[1]));
-        assert.ok(took > 900 && took < 10000, `one second of video took ${took} ms`);
-        assert.ok(numbers.length >= 5 && numbers.every((n, i) => n >= 100 && (!i || n > numbers[i - 1])), String(numbers));
+        assert.ok(took > 3900 && took < 30000, `four seconds of video took ${took} ms`);
+        assert.ok(numbers.length >= 5 && numbers.every((n, i) => n >= 25 && (!i || n > numbers[i - 1])), String(numbers));
         const compat = new AbortController();
         const live = await api('/api/gpu/video/clip/stream?fps=30&inference=false&quality=85', { signal: compat.signal });
         assert.equal(live.status, 200);
@@ -524,7 +524,7 @@ describe('crashes and limits', () => {
         const filesBefore = await filesOf(data);
         const big = Buffer.concat([clip, Buffer.alloc(30 << 20)]);
         for (const chunked of [false, true]) await assertProblem(await post('second', big, chunked), 507);
-        await sleep(200);
+        for (let i = 0; i < 50 && (await filesOf(data)).length > filesBefore.length; i++) await sleep(100);
         assert.deepEqual(await filesOf(data), filesBefore);
         const list = (await (await fetch(`${small.url}/api/v1/videos`)).json()).videos.map((v) => v.id);
         assert.deepEqual(list, ['first']);
@@ -554,7 +554,7 @@ describe('crashes and limits', () => {
         const home = await makeFolder();
         const limited = await startServer(home, '--rate', '1', '--rate-burst', '3');
         t.after(() => limited.stop());
-        const all = await Promise.all(Array.from({ length: 8 }, () => fetch(`${limited.url}/health`)));
+        const all = await Promise.all(Array.from({ length: 20 }, () => fetch(`${limited.url}/health`)));
         const refused = all.filter((r) => r.status === 429);
         assert.ok(refused.length >= 4);
         assert.ok(Number(refused[0].headers.get('retry-after')) >= 1);

@@ -158,11 +158,11 @@ describe('fetching', () => {
             response.writeHead(200, { 'Content-Length': SIZE });
             for (let at = 0; at < SIZE; at += SIZE / 10) {
                 response.write(model.subarray(at, at + SIZE / 10));
-                await new Promise((done) => { setTimeout(done, 150); });
+                await new Promise((done) => { setTimeout(done, 600); });
             }
             response.end();
         };
-        assert.equal((await fetchModel('/m.onnx', '--timeout', '1')).code, 0);
+        assert.equal((await fetchModel('/m.onnx', '--timeout', '5')).code, 0); // six seconds
         assert.deepEqual(await readFile(models('m.onnx')), model);
     });
 });
@@ -250,7 +250,7 @@ describe('a download that was cut', () => {
         };
         const child = spawn(BINARY, fetchArgs('/m.onnx'));
         const gone = new Promise((done) => { child.once('exit', done); });
-        for (let i = 0; i < 100; i++) {
+        for (let i = 0; i < 400; i++) {
             const { size } = await stat(models('m.onnx.part')).catch(() => ({ size: 0 }));
             if (size === HALF) break;
             await new Promise((done) => { setTimeout(done, 50); });
@@ -333,7 +333,7 @@ describe('a server that fails', () => {
 
     test('a stall ends it', async () => {
         behave = (request, response) => { response.writeHead(200, { 'Content-Length': SIZE }); response.write(model.subarray(0, 10)); };
-        await assertFails(await fetchModel('/m.onnx', '--timeout', '1'), /too long/, ['m.onnx.part']);
+        await assertFails(await fetchModel('/m.onnx', '--timeout', '4'), /too long/, ['m.onnx.part']);
     });
 
     test('redirects are followed, not for ever', async () => {
