@@ -80,10 +80,10 @@ describe('watching', { skip: SKIP }, () => {
         assert.ok(joined.playing, JSON.stringify(joined));
         assert.deepEqual([joined.width, joined.height], [640, 360]);
         await until(async () => (await page('seen', 'a')).frames >= 50);
-        const seen = await page('seen', 'a');
-        assert.equal(seen.untold, 0, JSON.stringify(seen)); // not those either that came before the channel was open
+        // Not those either that came before the channel was open. A message that is late comes yet, one that is lost never.
+        await until(async () => !(await page('seen', 'a')).untold).catch(async () => assert.fail(JSON.stringify(await page('seen', 'a'))));
         assert.equal((await page('stats', 'a')).codec, 'video/H264');
-        assert.equal(typeof seen.last.n, 'number');
+        assert.equal(typeof (await page('seen', 'a')).last.n, 'number');
         const list = await viewers('match');
         assert.equal(list.length, 1);
         assert.equal(list[0].state, 'connected');
@@ -128,10 +128,10 @@ describe('watching', { skip: SKIP }, () => {
             assert.equal((await page('patch', 'i', stale, ['a=mid:0'])).status, 412);
             stale = said.etag;
         }
-        const { last, state } = await page('seen', 'i');
-        assert.equal(state, 'connected');
+        const { last } = await page('seen', 'i');
         await until(async () => (await page('seen', 'i')).last.n > last.n + 10); // the data channel goes on, too
-        assert.equal((await viewers('match')).length, 1);
+        await until(async () => (await page('seen', 'i')).state === 'connected'); // after a pause it is not for a moment
+        await until(async () => (await viewers('match')).length === 1); // those before take a moment to be gone
         await page('leave', 'i');
     });
 
@@ -171,9 +171,11 @@ describe('watching', { skip: SKIP }, () => {
             await page('leave', 'w', i % 4 !== 3);
         }
         await until(async () => !(await viewers('match')).length, 30000);
-        await until(async () => (await footprint()).threads <= first.threads + 2, 10000);
-        const last = await footprint();
-        assert.ok(last.descriptors <= first.descriptors + 4, JSON.stringify({ first, last }));
+        let last;
+        await until(async () => {
+            last = await footprint();
+            return last.threads <= first.threads + 2 && last.descriptors <= first.descriptors + 4;
+        }).catch(() => assert.fail(JSON.stringify({ first, last })));
         assert.ok(last.rss <= first.rss + 20 + JOINS / 10, JSON.stringify({ first, last }));
     });
 
@@ -200,7 +202,7 @@ describe('watching', { skip: SKIP }, () => {
 
 describe('stored videos', { skip: SKIP }, () => {
     before(async () => {
-        server = await start();
+        server = await start('--webrtc-linger', '5s'); // until who asked for a stream has joined it
         tab = await openPage();
         const clip = join(folder, 'clip.mp4');
         await makeClip(clip, 75);
@@ -242,9 +244,8 @@ describe('stored videos', { skip: SKIP }, () => {
             assert.ok(tries.length < 4, JSON.stringify(tries));
             const { flashes, beeps } = await page('flashesAndBeeps', 'b', 6);
             const offsets = flashes.map((flash) => Math.min(...beeps.map((beep) => Math.abs(beep - flash)))).sort((a, b) => a - b);
-            assert.ok(offsets.length >= 3 && beeps.length >= 3, JSON.stringify({ flashes, beeps, stats: await page('stats', 'b') }));
-            late = offsets[offsets.length >> 1];
-            tries.push({ flashes, beeps });
+            if (offsets.length >= 3 && beeps.length >= 3) late = offsets[offsets.length >> 1];
+            tries.push({ flashes, beeps, stats: await page('stats', 'b') });
         }
         await page('leave', 'b');
     });

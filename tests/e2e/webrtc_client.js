@@ -16,7 +16,7 @@
     };
 
     // Resolves with the first picture: {status, ms, since_post, width, height}.
-    window.join = async (name, url, { codec, sound = false, wait = 10000 } = {}) => {
+    window.join = async (name, url, { codec, sound = false, wait = 30000 } = {}) => {
         const begun = performance.now(), pc = new RTCPeerConnection();
         const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
         if (codec) {
