@@ -13,6 +13,7 @@ import { makeFolder, removeFolders } from './server.mjs';
 const ROOT = resolve(import.meta.dirname, '../..');
 const BINARY = process.env.SACCADE || join(ROOT, 'build/saccade');
 const PIECE = 1024 / RATE; // of sound: what is passed on is cut there
+const GONE_MS = 2700; // which makes the largest gap between two pictures, larger than those of pauses of the machine
 const CLIP_S = 30; // far more than is looked at: what is sent in real time has begun when it is found again
 
 let folder, clip, phone;
@@ -82,13 +83,13 @@ describe('flash and beep', () => {
             };
             let stop = await begin();
             const run = live(url, out);
-            await run.more(5 * FPS);
+            await run.more(7 * FPS);
             await stop();
             await until(() => run.last().state === 'reconnecting', 'the loss');
-            await sleep(1700);
+            await sleep(GONE_MS);
             stop = await begin();
             await until(() => run.last().state === 'running', 'the source again');
-            await run.more(6 * FPS);
+            await run.more(7 * FPS);
             await run.end();
             await stop();
             assertInStep(t, from(), out, 3);
@@ -107,13 +108,13 @@ describe('flash and beep', () => {
             if (!camera) return t.skip('no GStreamer RTSP server');
             const out = path(`rtsp-${transport}.mp4`);
             const run = live(`rtsp://127.0.0.1:${port}/live`, out, '--transport', transport);
-            await run.more(5 * FPS);
+            await run.more(7 * FPS);
             await camera.stop('SIGKILL');
             await until(() => run.last().state === 'reconnecting', 'the loss');
-            await sleep(1700);
+            await sleep(GONE_MS);
             camera = await begin();
             await until(() => run.last().state === 'running', 'the camera again');
-            await run.more(6 * FPS);
+            await run.more(7 * FPS);
             await run.end();
             await camera.stop('SIGKILL');
             assertInStep(t, clip, out, 3);
