@@ -199,20 +199,24 @@ static void remove_stream(sc_webrtc *webrtc, const char *id)
         remove_work(removal);
 }
 
-// Whether anybody watches it, MJPEG viewers included.
-static bool is_used(sc_webrtc *webrtc, const char *id)
+// MJPEG viewers; not under lock.
+static bool has_viewers(sc_webrtc *webrtc, const char *id)
 {
     struct sc_streams_status status;
-    bool used = false;
-    if (!sc_streams_get(webrtc->streams, id, true, &status)) {
-        used = status.has_live && status.live.viewers > 0;
-        sc_streams_status_release(&status);
-    }
-    pthread_mutex_lock(&webrtc->lock);
+    if (sc_streams_get(webrtc->streams, id, true, &status))
+        return false;
+    bool has = status.has_live && status.live.viewers > 0;
+    sc_streams_status_release(&status);
+    return has;
+}
+
+// Under lock.
+static bool has_sessions(const sc_webrtc *webrtc, const char *id)
+{
+    bool has = false;
     for (const struct sc_webrtc_watched *w = webrtc->watched; w; w = w->next)
-        used |= !strcmp(w->stream, id) && w->users;
-    pthread_mutex_unlock(&webrtc->lock);
-    return used;
+        has |= !strcmp(w->stream, id) && w->users;
+    return has;
 }
 
 void sc_webrtc_expire(sc_webrtc *webrtc)
@@ -222,8 +226,9 @@ void sc_webrtc_expire(sc_webrtc *webrtc)
     while (*at) { // new ones are put in front, and only this thread takes any out
         struct sc_webrtc_passing *p = *at;
         pthread_mutex_unlock(&webrtc->lock);
-        bool used = is_used(webrtc, p->stream);
+        bool used = has_viewers(webrtc, p->stream);
         pthread_mutex_lock(&webrtc->lock);
+        used |= has_sessions(webrtc, p->stream); // who joined meanwhile, too
         int64_t now = sc_clock_now();
         if (used)
             p->unused_ns = now;
