@@ -11,7 +11,7 @@ static void skip_scaling_list(sc_bits *b, int count)
     int last = 8, next = 8;
     for (int i = 0; i < count; i++) {
         if (next)
-            next = (last + sc_bits_se(b) + 256) & 255;
+            next = (int)(((uint32_t)last + (uint32_t)sc_bits_se(b)) & 255); // of any step
         last = next ? next : last;
     }
 }
