@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 static int64_t read_clock(clockid_t id)
 {
@@ -29,6 +30,22 @@ void sc_clock_sleep(int64_t ns)
     struct timespec ts = {.tv_sec = end / SC_NS_PER_S, .tv_nsec = end % SC_NS_PER_S};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
         ;
+}
+
+void sc_clock_init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+bool sc_clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns)
+{
+    struct timespec until = {.tv_sec = until_ns / SC_NS_PER_S,
+                             .tv_nsec = until_ns % SC_NS_PER_S};
+    return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
 }
 
 char *sc_clock_format(char *buf, int64_t wall_ns)

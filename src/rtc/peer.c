@@ -194,7 +194,7 @@ static sc_rtc_peer *new_peer(sc_rtc *rtc, const struct sc_rtc_peer_params *param
     atomic_init(&peer->joined, false);
     atomic_init(&peer->heard_ns, 0);
     pthread_mutex_init(&peer->lock, NULL);
-    sc_rtc_cond_init(&peer->changed);
+    sc_clock_init_cond(&peer->changed);
     return peer;
 }
 

@@ -292,8 +292,3 @@ sc_rtc_sender *sc_rtc_take_sender(sc_rtc *rtc); // in turn
 void sc_rtc_enlist(sc_rtc *rtc, sc_rtc_peer *peer);
 // The caller's reference goes along.
 void sc_rtc_retire(sc_rtc *rtc, sc_rtc_peer *peer);
-
-// A condition that waits by sc_clock_now().
-void sc_rtc_cond_init(pthread_cond_t *cond);
-// False: the time is over.
-bool sc_rtc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns);

@@ -64,12 +64,12 @@ static int ask(sc_rtc_peer *peer, const char *action, gpointer what, GstStructur
     struct reply *reply = sc_new(struct reply);
     atomic_init(&reply->refs, 2);
     pthread_mutex_init(&reply->lock, NULL);
-    sc_rtc_cond_init(&reply->changed);
+    sc_clock_init_cond(&reply->changed);
     GstPromise *promise = gst_promise_new_with_change_func(take_reply, reply, unref_reply);
     g_signal_emit_by_name(peer->webrtc, action, what, promise);
     gst_promise_unref(promise);
     pthread_mutex_lock(&reply->lock);
-    while (!reply->done && sc_rtc_cond_wait(&reply->changed, &reply->lock, until_ns))
+    while (!reply->done && sc_clock_wait(&reply->changed, &reply->lock, until_ns))
         ;
     int ret = judge_reply(reply, action, err);
     if (said) {
@@ -262,7 +262,7 @@ static void wait_for_candidates(sc_rtc_peer *peer, int64_t until_ns)
     take_gathering(G_OBJECT(peer->webrtc), NULL, peer);
     pthread_mutex_lock(&peer->lock);
     while (!peer->gathered && !peer->closed && peer->state != SC_RTC_GONE &&
-           sc_rtc_cond_wait(&peer->changed, &peer->lock, until_ns))
+           sc_clock_wait(&peer->changed, &peer->lock, until_ns))
         ;
     pthread_mutex_unlock(&peer->lock);
 }

@@ -1,5 +1,4 @@
 // The engine: GStreamer loaded, a first connection made, silent peers noticed, pipelines taken down.
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,22 +21,6 @@ struct sc_rtc_demolition {
     bool left; // counted as left behind
     struct sc_rtc_demolition *next;
 };
-
-void sc_rtc_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-bool sc_rtc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns)
-{
-    struct timespec until = {.tv_sec = until_ns / SC_NS_PER_S,
-                             .tv_nsec = until_ns % SC_NS_PER_S};
-    return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
-}
 
 // --- taking down --------------------------------------------------------------------------------
 
@@ -159,7 +142,7 @@ static void *keep(void *arg)
     step = step > SC_NS_PER_S / 4 ? SC_NS_PER_S / 4 : step;
     pthread_mutex_lock(&rtc->lock);
     while (!rtc->stopped) {
-        sc_rtc_cond_wait(&rtc->changed, &rtc->lock, sc_clock_now() + step);
+        sc_clock_wait(&rtc->changed, &rtc->lock, sc_clock_now() + step);
         sc_rtc_peer **peers;
         int64_t now = sc_clock_now();
         int count = collect_peers(rtc, &peers);
@@ -253,7 +236,7 @@ void sc_rtc_wait_till_warm(sc_rtc *rtc)
 {
     int64_t until = sc_clock_now() + WARM_NS;
     pthread_mutex_lock(&rtc->lock);
-    while (!rtc->warm && sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
+    while (!rtc->warm && sc_clock_wait(&rtc->changed, &rtc->lock, until))
         ;
     pthread_mutex_unlock(&rtc->lock);
 }
@@ -269,7 +252,7 @@ static sc_rtc *new_rtc(const struct sc_rtc_params *params)
     rtc->turn = params->turn ? sc_xstrdup(params->turn) : NULL;
     rtc->silence_ns = params->silence_ns > 0 ? params->silence_ns : SILENCE_NS;
     pthread_mutex_init(&rtc->lock, NULL);
-    sc_rtc_cond_init(&rtc->changed);
+    sc_clock_init_cond(&rtc->changed);
     return rtc;
 }
 
@@ -327,7 +310,7 @@ void sc_rtc_close(sc_rtc **prtc)
     int64_t until = sc_clock_now() + CLOSE_WAIT_NS;
     pthread_mutex_lock(&rtc->lock);
     rtc->stopping = true;
-    while (rtc->closing > 0 && sc_rtc_cond_wait(&rtc->changed, &rtc->lock, until))
+    while (rtc->closing > 0 && sc_clock_wait(&rtc->changed, &rtc->lock, until))
         ;
     rtc->stopped = true;
     pthread_cond_broadcast(&rtc->changed);

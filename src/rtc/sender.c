@@ -78,7 +78,7 @@ static void *run(void *arg)
         if (!due && next == INT64_MAX)
             pthread_cond_wait(&sender->changed, &sender->lock);
         else if (!due)
-            sc_rtc_cond_wait(&sender->changed, &sender->lock, next);
+            sc_clock_wait(&sender->changed, &sender->lock, next);
         pthread_mutex_unlock(&sender->lock);
         while (due) {
             sc_rtc_peer *peer = due;
@@ -95,7 +95,7 @@ int sc_rtc_sender_open(sc_rtc_sender **psender, sc_err *err)
 {
     sc_rtc_sender *sender = sc_new(sc_rtc_sender);
     pthread_mutex_init(&sender->lock, NULL);
-    sc_rtc_cond_init(&sender->changed);
+    sc_clock_init_cond(&sender->changed);
     if (pthread_create(&sender->thread, NULL, run, sender) == 0) {
         *psender = sender;
         return SC_OK;

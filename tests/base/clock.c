@@ -23,11 +23,27 @@ static void test_sleep_lasts(void **state)
     assert_true(sc_clock_wall() > INT64_C(1700000000) * SC_NS_PER_S);
 }
 
+static void test_wait_ends(void **state)
+{
+    (void)state;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    int64_t until = sc_clock_now() + 20 * SC_NS_PER_MS;
+    sc_clock_init_cond(&cond);
+    pthread_mutex_lock(&lock);
+    while (sc_clock_wait(&cond, &lock, until))
+        ; // for nothing, as conditions may
+    assert_true(sc_clock_now() >= until);
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&cond);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_sleep_lasts),
+        cmocka_unit_test(test_wait_ends),
     };
     return cmocka_run_group_tests_name("base/clock", tests, NULL, NULL);
 }

@@ -57,21 +57,6 @@ int64_t sc_rtc_peer_serve(sc_rtc_peer *peer)
     return due;
 }
 
-void sc_rtc_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-bool sc_rtc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns)
-{
-    struct timespec until = {until_ns / SC_NS_PER_S, until_ns % SC_NS_PER_S};
-    return pthread_cond_timedwait(cond, lock, &until) == 0;
-}
-
 // As after_ns says, the one after the other.
 static int64_t by_list(struct script *script)
 {
